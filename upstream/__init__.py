@@ -1,0 +1,1 @@
+"""The receiving end: takes journals in, proves them whole, reconciles and reports."""
