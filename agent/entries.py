@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from agent.errors import DamagedJournal
-from agent.fields import PAPER, Fields
+from agent.fields import PAPER, Fields, Json
 from agent.fields import Kind as ReportKind
 
 VERSION: Final = 1
@@ -134,12 +134,14 @@ def link(prev: bytes, seq: int, kind: str, at: str, digest: bytes) -> bytes:
 
 def seal(draft: Draft, stamp: Stamp, seq: int, salt: str) -> Entry:
     """The entry a draft becomes. What would break the line limit is left out and named in `cut`; `raw` keeps it."""
-    body = dict(draft.body)
+    body: dict[str, Json] = dict(draft.body)
     raw_sha256 = hashlib.sha256(draft.raw).hexdigest() if draft.raw is not None else ""
     line = _line(draft, stamp, seq, salt, body, raw_sha256)
     if len(line) > LINE_LIMIT:
+        cut: list[Json] = []
         for name in sorted(body, key=lambda name: len(canonical(body[name])), reverse=True):
-            body["cut"] = [*body.get("cut", []), name]
+            cut.append(name)
+            body["cut"] = cut
             del body[name]
             line = _line(draft, stamp, seq, salt, body, raw_sha256)
             if len(line) <= LINE_LIMIT:
@@ -222,27 +224,23 @@ def follow(prev: bytes, first_seq: int, lines: Iterable[bytes]) -> Iterator[tupl
 
 
 def same_facts(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two bodies tell the same of a payment, whatever paper they stand on."""
-    return _facts(one) == _facts(other)
-
-
-def _facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in PAPER and name != "cut"}
+    """Whether two bodies agree on a payment, whatever paper they stand on. What only one of them knows is no conflict."""
+    return all(value == other[name] for name, value in one.items() if name in other and name not in PAPER)
 
 
 def restated(draft: Draft, held: Entry) -> Draft | None:
     """What to write when `draft` has the identity of an entry we hold: None when it says nothing new.
 
-    The same facts on another paper (the customer's copy, a reprint) are a COPY; other facts are a CONFLICT. Both are
-    keyed by their content, so saying them again is again nothing new.
+    The same facts on another paper (the customer's copy, a reprint) or with more detail are a COPY; other facts are a
+    CONFLICT. Both are keyed by their content, so saying them again is again nothing new.
     """
     if held.line is None:  # purged: what it said is gone by decision, the identity stands
         return None
-    if draft.raw is None and dict(draft.body) == dict(held.body):
+    same = same_facts(draft.body, held.body)
+    news = any(name not in held.body for name in draft.body if name not in PAPER)
+    paper = draft.raw is not None and hashlib.sha256(draft.raw).hexdigest() != held.raw_sha256
+    if same and not news and not paper:
         return None
     content = hashlib.sha256(canonical(dict(draft.body)) + (draft.raw or b"")).hexdigest()
-    if not same_facts(draft.body, held.body):
-        return Draft(Kind.CONFLICT, draft.source, f"{draft.kind}:{draft.key}:{content[:16]}", draft.body, draft.raw)
-    if draft.raw is None or hashlib.sha256(draft.raw).hexdigest() == held.raw_sha256:
-        return None
-    return Draft(Kind.COPY, draft.source, f"{draft.kind}:{draft.key}:{content[:16]}", draft.body, draft.raw)
+    kind = Kind.COPY if same else Kind.CONFLICT
+    return Draft(kind, draft.source, f"{draft.kind}:{draft.key}:{content[:16]}", draft.body, draft.raw)

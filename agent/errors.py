@@ -13,7 +13,7 @@ class SlipkeeperError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, hint: str = "", **values: object) -> None:
+    def __init__(self, what: str, hint: str = "", /, **values: object) -> None:
         self.what = what
         self.hint = hint
         self.values = values
