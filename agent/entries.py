@@ -224,7 +224,7 @@ def follow(prev: bytes, first_seq: int, lines: Iterable[bytes]) -> Iterator[tupl
 
 
 def same_facts(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two bodies agree on a payment, whatever paper they stand on. What only one of them knows is no conflict."""
+    """Whether two bodies agree on a payment, whatever paper they stand on. What only one knows is no conflict."""
     return all(value == other[name] for name, value in one.items() if name in other and name not in PAPER)
 
 

@@ -19,7 +19,7 @@ INDEX_VERSION: Final = 1
 
 
 def migrate(connection: sqlite3.Connection, what: str) -> None:
-    """Brings "journal" or "index" to the newest schema; `connection` is in autocommit. DamagedJournal when it is newer."""
+    """Brings "journal" or "index" to the newest schema; `connection` is in autocommit. Newer: DamagedJournal."""
     newest = {"journal": JOURNAL_VERSION, "index": INDEX_VERSION}[what]
     (held,) = connection.execute("pragma user_version").fetchone()
     if held == newest:

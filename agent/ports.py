@@ -1,0 +1,316 @@
+"""The only file that opens devices. A URL names a port, opening it gives a `Link`: bytes in, bytes out, never blocking.
+
+    serial:/dev/serial/by-id/usb-…?baud=9600&parity=N&bytes=8&stop=1   a serial line or a pty's end
+    pty:/run/slipkeeper/terminal             a pty of our own; the path links to its other end
+    tcp://192.168.1.20:9100                  we call
+    tcp-listen://127.0.0.1:9100              we are called
+    file:/dev/usb/lp0                        written to: a printer's device file, or a plain file
+
+pyserial opens and configures a serial line; bytes move by os.read and os.write, which lose nothing at a hang-up
+(terminals.md §11: pyserial's own read does).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pty
+import re
+import socket
+import termios
+import tty
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from agent.errors import TryLater, UsageError
+
+_CHUNK: Final = 65536
+_CONNECT_TIMEOUT_S: Final = 5.0
+_SERIAL_OPTIONS: Final = {"baud": r"[1-9]\d{2,6}", "parity": "[NEOMS]", "bytes": "[5678]", "stop": "1|1.5|2"}
+
+
+class HungUpError(TryLater):
+    """The other side is gone: unplugged, closed, reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A port's URL, taken apart. `place` is a path, or host:port."""
+
+    scheme: str
+    place: str
+    options: Mapping[str, str]
+
+    @property
+    def host(self) -> str:
+        return self.place.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.place.rpartition(":")[2])
+
+    @property
+    def listens(self) -> bool:
+        return self.scheme == "tcp-listen"
+
+
+class Link(Protocol):
+    """An open port."""
+
+    name: str
+
+    def fileno(self) -> int: ...
+    def read(self) -> bytes:
+        """What is there now, b"" for nothing yet. Raises HungUpError when nothing will come any more."""
+        ...
+
+    def write(self, data: bytes) -> int:
+        """How many bytes were taken, 0 when the line is full now. Raises HungUpError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def parse(url: str) -> Address:
+    """The address a URL names. Raises UsageError that says what is wrong with it."""
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    hint = (
+        "ports look like serial:/dev/ttyUSB0?baud=9600, tcp://host:9100, tcp-listen://0.0.0.0:9100, file:/dev/usb/lp0"
+    )
+    if parts.scheme in {"tcp", "tcp-listen"}:
+        if not re.fullmatch(r".+:\d{1,5}", parts.netloc) or int(parts.netloc.rpartition(":")[2]) > 65535:
+            raise UsageError("{url} names no host and port", hint, url=url)
+        return Address(parts.scheme, parts.netloc, options)
+    if parts.scheme in {"serial", "pty", "file"}:
+        if not parts.path.startswith("/"):
+            raise UsageError("{url} names no absolute path", hint, url=url)
+        allowed = _SERIAL_OPTIONS if parts.scheme == "serial" else {}
+        for name, value in options.items():
+            if name not in allowed or not re.fullmatch(allowed[name], value):
+                raise UsageError(
+                    "{url}: {name}={value} is no setting of this port", hint, url=url, name=name, value=value
+                )
+        return Address(parts.scheme, parts.path, options)
+    raise UsageError("{url} is no port", hint, url=url)
+
+
+def open_link(address: Address) -> Link:
+    """Opens a port that is not listening. Raises TryLater when the device or the other side is not there."""
+    opener = {"serial": _open_serial, "pty": _open_pty, "tcp": _open_tcp, "file": _open_file}[address.scheme]
+    try:
+        return opener(address)
+    except (OSError, termios.error) as cause:
+        raise TryLater(
+            "{place} cannot be opened: {cause}",
+            "is it plugged in and switched on? slipkeeper doctor lists the devices",
+            place=address.place,
+            cause=getattr(cause, "strerror", None) or str(cause),
+        ) from cause
+
+
+class Listener:
+    """A listening TCP port. Only the newest caller is served by most printers; who calls is the caller's name."""
+
+    def __init__(self, address: Address) -> None:
+        self.name = address.place
+        try:
+            self._socket = socket.create_server((address.host, address.port))
+        except OSError as cause:
+            raise TryLater(
+                "{place} cannot be listened on: {cause}",
+                "another program may hold this port",
+                place=address.place,
+                cause=cause.strerror or str(cause),
+            ) from cause
+        self._socket.settimeout(0)
+
+    @property
+    def port(self) -> int:
+        """The port listened on, also where the address said 0."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def accept(self) -> Link | None:
+        """The next caller, None when nobody waits."""
+        try:
+            connection, peer = self._socket.accept()
+        except OSError:
+            return None
+        return _SocketLink(connection, f"{peer[0]}:{peer[1]}")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class _FileLink:
+    """A link over a file descriptor: serial line, pty, printer device."""
+
+    def __init__(self, name: str, handle: int) -> None:
+        self.name = name
+        self._handle = handle
+        os.set_blocking(handle, False)
+
+    def fileno(self) -> int:
+        return self._handle
+
+    def read(self) -> bytes:
+        with _hang_up(self.name):
+            data = os.read(self._handle, _CHUNK)
+            if not data:
+                raise HungUpError("{name} hung up", "", name=self.name)
+            return data
+        return b""
+
+    def write(self, data: bytes) -> int:
+        with _hang_up(self.name):
+            return os.write(self._handle, data)
+        return 0
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self._handle)
+
+
+class _PtyLink(_FileLink):
+    """Our end of a pty. The other end is kept open by us, so that nobody's leaving looks like a hang-up."""
+
+    def __init__(self, path: Path) -> None:
+        ours, theirs = pty.openpty()
+        tty.setraw(theirs)
+        super().__init__(str(path), ours)
+        self._path = path
+        self._theirs = theirs
+        path.unlink(missing_ok=True)
+        path.symlink_to(os.ttyname(theirs))
+
+    def close(self) -> None:
+        super().close()
+        os.close(self._theirs)
+        self._path.unlink(missing_ok=True)
+
+
+class _PlainFileLink(_FileLink):
+    """A regular file: written to, never says anything. Its descriptor cannot be polled, so a pipe's stands for it."""
+
+    def __init__(self, name: str, handle: int) -> None:
+        super().__init__(name, handle)
+        self._silence, self._writer = os.pipe()
+
+    def fileno(self) -> int:
+        return self._silence
+
+    def read(self) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.fsync(self._handle)
+        super().close()
+        os.close(self._silence)
+        os.close(self._writer)
+
+
+class _SerialLink(_FileLink):
+    """A serial line, configured and locked by pyserial, which owns the descriptor."""
+
+    def __init__(self, address: Address) -> None:
+        import serial  # noqa: PLC0415 - only who has a serial line pays for it
+
+        stop = float(address.options.get("stop", "1"))
+        try:
+            self._device = serial.Serial(
+                address.place,
+                baudrate=int(address.options.get("baud", "9600")),
+                bytesize=int(address.options.get("bytes", "8")),
+                parity=address.options.get("parity", "N"),
+                stopbits=int(stop) if stop.is_integer() else stop,
+                timeout=0,
+                exclusive=True,
+            )
+        except serial.SerialException as cause:
+            raise OSError(cause.errno or errno.EIO, str(cause)) from cause
+        handle = self._device.fileno()
+        # The advisory lock stops nobody who does not ask for it; TIOCEXCL stops ordinary users (terminals.md §11).
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(handle, termios.TIOCEXCL)
+        super().__init__(address.place, handle)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, termios.error):
+            fcntl.ioctl(self._handle, termios.TIOCNXCL)
+        with contextlib.suppress(OSError, termios.error):
+            self._device.close()
+
+
+class _SocketLink:
+    def __init__(self, connection: socket.socket, name: str) -> None:
+        self.name = name
+        self._socket = connection
+        connection.settimeout(0)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self) -> bytes:
+        with _hang_up(self.name):
+            data = self._socket.recv(_CHUNK)
+            if not data:
+                raise HungUpError("{name} hung up", "", name=self.name)
+            return data
+        return b""
+
+    def write(self, data: bytes) -> int:
+        with _hang_up(self.name):
+            return self._socket.send(data)
+        return 0
+
+    def shut_down_writing(self) -> None:
+        """Says that nothing more comes, so that the peer reads all before it closes (escpos.md P1)."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _open_serial(address: Address) -> Link:
+    return _SerialLink(address)
+
+
+def _open_pty(address: Address) -> Link:
+    return _PtyLink(Path(address.place))
+
+
+def _open_tcp(address: Address) -> Link:
+    connection = socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_S)
+    return _SocketLink(connection, address.place)
+
+
+def _open_file(address: Address) -> Link:
+    path = Path(address.place)
+    if path.exists() and not path.is_file():
+        # A printer's device blocks for ever when its paper is out; it must not (faults.md §0, 9).
+        return _FileLink(address.place, os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    return _PlainFileLink(address.place, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
+
+
+@contextlib.contextmanager
+def _hang_up(name: str) -> Iterator[None]:
+    """Nothing now is nothing; every other failure of a line is a hang-up (a dead pty says EIO, a socket resets)."""
+    try:
+        yield
+    except (BlockingIOError, InterruptedError):
+        pass
+    except OSError as cause:
+        raise HungUpError("{name} hung up: {cause}", "", name=name, cause=cause.strerror or str(cause)) from cause
