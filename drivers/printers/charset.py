@@ -1,0 +1,112 @@
+"""Chinese for printers: what a printer's own font holds, and the bytes that name it.
+
+A Chinese printer draws one byte as one column and two bytes as two. What its font lacks must never become a silent
+`?` or the digits of a four-byte code, so every character is asked here first: `missing()` names those that have to be
+drawn. Facts: GB/T 2312-1980, GBK 1.0, GB 18030-2000; printers of the GB18030 kind carry the four-byte characters of
+CJK extension A at most.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Callable
+from typing import Final
+
+CHARSETS: Final = ("gb18030", "gbk", "gb2312")
+
+# One look for signs that Unicode has several of: printers hold the full-width yen, not U+00A5 (four bytes in GB 18030).
+_SAME: Final = str.maketrans(
+    {
+        "\u00a5": "￥",
+        "\u00a0": " ",
+        "\u2012": "—",
+        "\u2013": "—",
+        "\u2015": "—",
+        "\u2212": "-",
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u30fb": "·",
+        "\u2022": "·",
+        "\u22ef": "…",
+        "\uff5e": "～",
+        "\u301c": "～",
+    }
+)
+_EXTENSION_A: Final = range(0x3400, 0x4DB6)
+
+
+def normalise(text: str) -> str:
+    """`text` as a printer can say it: composed, no control, joining, direction or variation signs."""
+    if text.isascii() and text.isprintable():
+        return text
+    composed = unicodedata.normalize("NFC", text).translate(_SAME)
+    return "".join(map(_printable, composed))
+
+
+@functools.lru_cache(maxsize=8192)
+def _printable(sign: str) -> str:
+    category = unicodedata.category(sign)
+    # Cc control, Cf format (zero width, bidi), Mn/Me marks NFC could not join, Cs/Cn nothing a font could draw.
+    if category in {"Cc", "Cf", "Mn", "Me", "Cs"}:
+        return ""
+    if category in {"Zs", "Zl", "Zp"} and sign not in " \u3000":
+        return " "
+    if unicodedata.east_asian_width(sign) == "H":  # half-width katakana and forms
+        return unicodedata.normalize("NFKC", sign)
+    return sign
+
+
+def encode(text: str) -> bytes:
+    """The bytes of normalised text, all of it in the font (`missing` said so). Two bytes a Chinese character."""
+    return text.encode("gb18030")
+
+
+def missing(text: str, charset: str) -> str:
+    """The characters of normalised `text` that a printer of this charset cannot print, each once, in order."""
+    if text.isascii():
+        return ""
+    held = _HELD[charset]
+    return "".join(dict.fromkeys(sign for sign in text if not held(sign)))
+
+
+@functools.lru_cache(maxsize=16384)
+def _in_gb18030(sign: str) -> bool:
+    if ord(sign) in _EXTENSION_A or sign.isascii():
+        return True
+    code = _code(sign)
+    return len(code) == 2 and not _user_defined(code)
+
+
+@functools.lru_cache(maxsize=16384)
+def _in_gbk(sign: str) -> bool:
+    return sign.isascii() or _decodes(_code(sign), "gbk")
+
+
+@functools.lru_cache(maxsize=16384)
+def _in_gb2312(sign: str) -> bool:
+    # By the code, not by the sign: Python's tables give A1A4 and A1AA to other signs in gb2312 than in gbk.
+    return sign.isascii() or _decodes(_code(sign), "gb2312")
+
+
+_HELD: Final[dict[str, Callable[[str], bool]]] = {"gb18030": _in_gb18030, "gbk": _in_gbk, "gb2312": _in_gb2312}
+
+
+def _code(sign: str) -> bytes:
+    return sign.encode("gb18030", "replace")
+
+
+def _decodes(code: bytes, charset: str) -> bool:
+    if len(code) != 2:
+        return False
+    try:
+        code.decode(charset)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _user_defined(code: bytes) -> bool:
+    """The zones GBK leaves to users (AAA1-AFFE, F8A1-FEFE, A140-A7A0): no font holds them."""
+    lead, trail = code
+    return (trail >= 0xA1 and (0xAA <= lead <= 0xAF or 0xF8 <= lead <= 0xFE)) or (trail < 0xA1 and 0xA1 <= lead <= 0xA7)
