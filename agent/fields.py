@@ -132,6 +132,12 @@ BY_NAME: Final = {field.name: field for field in TABLE}
 PAPER: Final = frozenset({"copy", "reprint", "text", "raw_sha256", "driver", "profile", "warnings"})
 
 
+def fits(name: str, value: Json) -> bool:
+    """Whether `name` is a canonical field and `value` has its shape."""
+    field = BY_NAME.get(name)
+    return field is not None and field.fits(value)
+
+
 def problems(fields: Fields) -> list[str]:
     """Every reason why `fields` may not be journalled: unknown names, values of the wrong shape. Empty when fine."""
     found = []

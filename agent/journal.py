@@ -28,6 +28,7 @@ from agent.schema import migrate
 
 FILE: Final = "journal.db"
 _BALLAST: Final = "ballast"
+_CHECKPOINT_EVERY: Final = 200  # entries; keeps the WAL under a few MiB and commits overwriting it (performance.md §2)
 _BALLAST_BYTES: Final = 16 * 1024 * 1024
 # What must hold, as SQLite itself says it afterwards (2 = FULL, 1 = on).
 _PRAGMAS: Final = (
@@ -81,6 +82,7 @@ class Journal:
         self._ballast = directory / _BALLAST
         try:
             self._head = self._open(journal_id, parent)
+            self._checkpointed = self._head.seq
         except BaseException:
             self.close()
             raise
@@ -124,8 +126,13 @@ class Journal:
                 raise TryLater(
                     "the journal's checkpoint failed: {cause}", "check the disk", cause=str(cause)
                 ) from cause
-        if busy or moved < pages:
-            return  # a reader is in the way; the next one will do it
+        if not busy and moved == pages:  # else a reader is in the way, and the next one will do it
+            self._checkpointed = self._head.seq
+
+    def rest(self, *, idle: bool) -> None:
+        """Called between frames: checkpoints when enough entries have gathered, many more while the line is busy."""
+        if self._head.seq - self._checkpointed >= (_CHECKPOINT_EVERY if idle else 10 * _CHECKPOINT_EVERY):
+            self.checkpoint()
 
     def wal_bytes(self) -> int:
         with contextlib.suppress(OSError):

@@ -1,0 +1,86 @@
+"""Alarms: one entry when a trouble begins, one when it ends, nothing in between, so that nobody drowns in them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from agent.entries import Draft, Kind
+from agent.errors import SlipkeeperError
+from agent.fields import Json
+
+SOURCE: Final = "alarm"
+_log: Final = logging.getLogger("slipkeeper.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A trouble that lasts. `what` and `hint` are message ids with `values` for their places."""
+
+    code: str
+    what: str
+    hint: str
+    values: dict[str, Json]
+
+    @classmethod
+    def of(cls, code: str, error: SlipkeeperError) -> Alarm:
+        values: dict[str, Json] = {name: str(value) for name, value in error.values.items()}
+        return cls(code, error.what, error.hint, values)
+
+
+class Alarms:
+    """Which alarms are on. Safe from every thread; a journal that cannot be written is told again later."""
+
+    def __init__(self, append: Callable[[list[Draft]], object], now: Callable[[], str]) -> None:
+        self._append = append
+        self._now = now
+        self._mutex = threading.Lock()
+        self._on: dict[str, Alarm] = {}
+        self._owed: list[Draft] = []
+
+    def restore(self, codes: dict[str, Alarm]) -> None:
+        """The alarms that were on when the agent last stopped."""
+        with self._mutex:
+            self._on = {**codes, **self._on}
+
+    def raise_(self, alarm: Alarm) -> None:
+        with self._mutex:
+            if alarm.code in self._on:
+                return
+            self._on[alarm.code] = alarm
+            _log.warning("alarm %s: %s", alarm.code, alarm.what.format(**alarm.values))
+            body: dict[str, Json] = {
+                "code": alarm.code,
+                "what": alarm.what,
+                "hint": alarm.hint,
+                "values": dict(alarm.values),
+            }
+            self._owed.append(Draft(Kind.ALARM, SOURCE, f"{alarm.code}:{self._now()}", body))
+        self.settle()
+
+    def clear(self, code: str) -> None:
+        with self._mutex:
+            if self._on.pop(code, None) is None:
+                return
+            _log.info("alarm %s is over", code)
+            self._owed.append(Draft(Kind.ALARM_END, SOURCE, f"{code}:{self._now()}", {"code": code}))
+        self.settle()
+
+    def settle(self) -> None:
+        """Journals what is owed. An alarm about the journal itself waits until it can be written."""
+        with self._mutex:
+            owed, self._owed = self._owed, []
+            if not owed:
+                return
+            try:
+                self._append(owed)
+            except SlipkeeperError as error:
+                _log.warning("alarms cannot be journalled yet: %s", error)
+                self._owed = owed + self._owed
+
+    def on(self) -> list[Alarm]:
+        with self._mutex:
+            return list(self._on.values())
