@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from agent.fields import Outcome, TransactionType
@@ -132,3 +133,48 @@ def _sums(payments: Iterable[Fields], names: tuple[str, ...], *, signed: bool = 
         }
         for group in ordered
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What the list is about: a closed business day, or the open one so far (`interim`)."""
+
+    shop: str
+    day: str
+    number: int
+    closed_at: str  # local time, ISO 8601
+    first_seq: int
+    last_seq: int
+    head: str
+    late: bool = False
+    interim: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What keeps a list from being final. All of it is shown, nothing is guessed."""
+
+    unprinted: Sequence[Fields] = ()
+    unsynced: Mapping[str, Any] | None = None
+    blind: Sequence[Mapping[str, Any]] = ()
+    clock: Sequence[str] = ()
+
+
+def day_list(
+    period: Period, payments: Sequence[Fields], settlements: Sequence[Fields], doubts: Doubts
+) -> dict[str, Any]:
+    """The whole list as plain data: what the template shows, the journal stores and the desk answers."""
+    return {
+        **asdict(period),
+        "count": sum(1 for payment in payments if counts(payment)),
+        "totals": totals(payments),
+        "methods": methods(payments),
+        "net": net(payments),
+        "transactions": [dict(payment) for payment in payments],
+        "unknown": [dict(payment) for payment in unknown(payments)],
+        "unprinted": [dict(payment) for payment in doubts.unprinted],
+        "unsynced": dict(doubts.unsynced or {"count": 0, "since": ""}),
+        "blind": [dict(blind) for blind in doubts.blind],
+        "clock": list(doubts.clock),
+        "terminals": against_terminals(payments, settlements),
+    }

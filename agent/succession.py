@@ -166,6 +166,13 @@ class History:
                 return reader.raw(number - base)
         return None
 
+    def hash_at(self, number: int) -> bytes:
+        """The chain up to and including entry `number`; the genesis of the current journal where there is none."""
+        for base, reader in reversed(self._readers):
+            if number > base:
+                return reader.hash_at(number - base) or b""
+        return (self._readers[-1][1].hash_at(0) if self._readers else None) or b""
+
     def find(self, source: str, kind: str, key: str) -> tuple[int, Entry] | None:
         """The entry with this identity, the newest journal first."""
         for base, reader in reversed(self._readers):
