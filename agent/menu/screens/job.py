@@ -1,0 +1,99 @@
+"""One print job on its way: the state in words, what to do now, and the question only a person can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from agent.errors import SlipkeeperError
+from agent.menu import jobs
+from agent.menu.page import Page
+from agent.menu.vocabulary import Tone
+from agent.menu.widgets import Key, paragraph, phrase
+
+_LOOK_S: Final = 0.4  # while bytes are moving
+_WAIT_S: Final = 2.0  # while it waits for paper
+
+
+class JobScreen(Page):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "back", show=False),
+        Binding("y", f"answer('{jobs.CAME}')", show=False),
+        Binding("n", f"answer('{jobs.NOT_CAME}')", show=False),
+        Binding("r", f"answer('{jobs.RESUME}')", show=False),
+        Binding("c", f"answer('{jobs.CANCEL}')", show=False),
+    ]
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__()
+        self.job_id = job_id
+        self.job: jobs.Job | None = None
+        self._asking = False
+        self._answering = False
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(id="title", classes="title", markup=False)
+        yield Static(id="road", markup=False)
+        yield Static(id="todo", markup=False)
+
+    def keys(self) -> Sequence[Key]:
+        words = self.words
+        labels = {
+            jobs.CAME: ("Y", words("Yes, whole")),
+            jobs.NOT_CAME: ("N", words("No")),
+            jobs.RESUME: ("R", words("Print now")),
+            jobs.CANCEL: ("C", words("Drop it")),
+        }
+        actions = jobs.meaning(self.job).actions if self.job else ()
+        return (self.back_key(), *(Key(*labels[name], f"answer('{name}')") for name in actions))
+
+    def on_mount(self) -> None:
+        self.look()
+
+    def recovered(self) -> None:
+        self.look()
+
+    def heard(self) -> None:
+        """Also looks again when an earlier look found no answer."""
+        if self.menu.status is not None and (self.job is None or jobs.meaning(self.job).moving):
+            self.look()
+
+    def look(self) -> None:
+        if not self._asking and self.is_attached:
+            self._asking = True
+            desk, path = self.menu.desk, f"/v1/jobs/{self.job_id}"
+            self.ask(lambda: desk.get(path), self._show)
+
+    def _show(self, job: Any) -> None:
+        self._asking = False
+        self._answering = False
+        self.job = job
+        here = jobs.meaning(job)
+        self.query_one("#title", Static).update(Content(jobs.name(job, self.words)))
+        road = Content("  >  ").join(phrase(step) for step in jobs.road(job, self.words))
+        self.query_one("#road", Static).update(road)
+        why = jobs.reason(job, self.words)
+        said = [(self.words(here.do), Tone.PLAIN), *([(self.words("Reason: {why}", why=why), here.tone)] if why else [])]
+        self.query_one("#todo", Static).update(paragraph(said))
+        self.call_later(self.show_keys)
+        if here.moving:
+            self.set_timer(_WAIT_S if here.actions == (jobs.RESUME, jobs.CANCEL) else _LOOK_S, self.look)
+
+    def failed(self, error: SlipkeeperError) -> None:
+        self._asking = False
+        self._answering = False
+        super().failed(error)
+
+    def action_answer(self, action: str) -> None:
+        """Tells the keeper what the person saw or wants; only what fits the state, and once."""
+        if self.job is None or self._answering or action not in jobs.meaning(self.job).actions:
+            return
+        self._answering = True
+        body = {"action": action, "operator": self.menu.operator}
+        desk, path = self.menu.desk, f"/v1/jobs/{self.job_id}"
+        self.ask(lambda: desk.post(path, body), self._show)

@@ -1,0 +1,80 @@
+"""The print queue: what waits, what is on hold, what nobody is sure of; then what was printed lately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Final
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+
+from agent.menu import jobs
+from agent.menu.page import Page
+from agent.menu.vocabulary import Tone
+from agent.menu.widgets import Choices, Key, phrase
+
+LIMIT: Final = 50
+
+
+class QueueScreen(Page):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", show=False)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[jobs.Job] = []
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(self.words("Print queue"), classes="title", markup=False)
+        yield Choices(id="jobs")
+        yield Static(id="note", markup=False)
+
+    def keys(self) -> Sequence[Key]:
+        return (self.back_key(), Key("Enter", self.words("Open"), "open"))
+
+    def on_mount(self) -> None:
+        self.query_one(Choices).focus()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.reload()
+
+    def recovered(self) -> None:
+        self.reload()
+
+    def heard(self) -> None:
+        if self.is_current and any(jobs.meaning(job).moving for job in self.jobs):
+            self.reload()
+
+    def reload(self) -> None:
+        desk = self.menu.desk
+
+        def look() -> list[Any]:
+            waiting = desk.get("/v1/jobs", open=1, limit=LIMIT).get("jobs") or []
+            latest = desk.get("/v1/jobs", limit=LIMIT).get("jobs") or []
+            known = {job.get("id") for job in waiting}
+            return [*waiting, *(job for job in latest if job.get("id") not in known)]
+
+        self.ask(look, self._show)
+
+    def _show(self, found: list[jobs.Job]) -> None:
+        self.jobs = found
+        self.query_one(Choices).show([(None, jobs.row(job, self.words)) for job in found])
+        waiting = jobs.attention(found)
+        words = self.words
+        note = words("{count} wait for you. Enter opens one.", count=waiting) if waiting else ""
+        if not found:
+            note = words("Nothing was printed yet.")
+        line = self.query_one("#note", Static)
+        line.display = bool(note)
+        line.update(phrase((note, Tone.WARN if waiting else Tone.QUIET)))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.action_open()
+
+    def action_open(self) -> None:
+        from agent.menu.screens.job import JobScreen
+
+        index = self.query_one(Choices).highlighted
+        if index is not None and index < len(self.jobs):
+            self.app.push_screen(JobScreen(str(self.jobs[index].get("id", ""))))
