@@ -158,6 +158,10 @@ class Printer(Protocol):
         """Reads whatever came back so far; too little is unknown, never wrong."""
         ...
 
+    def rescue(self) -> bytes:
+        """What frees a printer from a half-received command after a job that broke off. Prints nothing."""
+        ...
+
     def understand(self, raw: bytes) -> tuple[Row, ...]:
         """A captured stream as rows, for preview, text and pictures."""
         ...
