@@ -277,6 +277,17 @@ class Reader:
             ).fetchall()
         return [(_entry(row), row[7]) for row in rows]
 
+    def stored(self, after: int, limit: int) -> list[tuple[Entry, Entry, bytes]]:
+        """Entries as the columns say, as their lines say, and their hashes: for the proof that both agree."""
+        with self._mutex, _translated(self.path):
+            rows = self._connection.execute(
+                "select seq, kind, source, key, at, day, digest, hash, line from entries where seq > ?"
+                " order by seq limit ?",
+                (after, limit),
+            ).fetchall()
+        columns = [(Entry(row[0], row[1], row[2], row[3], row[4], row[5], {}, "", row[8], row[6]), row) for row in rows]
+        return [(stored, _entry(row), row[7]) for stored, row in columns]
+
     def entry(self, seq: int) -> Entry | None:
         found = self.entries(seq - 1, 1)
         return found[0][0] if found and found[0][0].seq == seq else None
@@ -362,6 +373,16 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as cause:
         raise _damaged(path, cause) from cause
+
+
+@contextlib.contextmanager
+def only_writer(directory: Path) -> Iterator[None]:
+    """Holds the journal's lock without opening it. Raises Refused while a keeper runs."""
+    handle = _lock(directory)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(directory: Path) -> int:
