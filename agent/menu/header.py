@@ -124,7 +124,7 @@ def notices(status: Status | None, trouble: tuple[str, str] | None, words: Words
         what, hint = trouble or (words("The keeper does not answer"), "")
         return [
             (one_line(what), Tone.BAD),
-            (one_line(hint), Tone.BAD),
+            (words("Tell whoever looks after the till: {hint}", hint=one_line(hint)), Tone.PLAIN),
             (words("Card payments go on; slips cannot be reprinted now. Trying again by itself."), Tone.PLAIN),
         ]
     alarms = list(status.get("alarms") or [])

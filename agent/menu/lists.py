@@ -42,7 +42,8 @@ def _today(status: Status | None, words: Words) -> Paper:
 
 def _day(one: Mapping[str, Any], words: Words) -> Paper:
     name = one_line(one.get("day", ""))
-    state = words("no. {number} late" if one.get("late") else "no. {number}", number=one.get("number", "?"))
+    number = one.get("number", "?")
+    state = words("no. {number} late", number=number) if one.get("late") else words("no. {number}", number=number)
     text = _row(name, state, one.get("count", "?"), day_totals(one.get("totals"), words), words)
     return Paper(text, Tone.PLAIN, f"/v1/days/{name}?format=text", f"/v1/days/{name}/print")
 

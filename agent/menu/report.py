@@ -131,7 +131,7 @@ def sending_facts(status: Status, words: Words) -> Iterator[Fact]:
     """How sending upstream goes."""
     sync = status.get("sync") or {}
     say, tone = _SYNC.get(str(sync.get("state")), (msgid("unknown"), Tone.WARN))
-    yield Fact(words("Sending"), f"{words(say)}  {sending(status, words)[0]}", tone)
+    yield Fact(words("Upstream"), f"{words(say)}  {sending(status, words)[0]}", tone)
     if sync.get("unsent"):
         yield Fact("", words("oldest unsent {time}", time=_at(sync.get("oldest_unsent_at"), words)))
     if sync.get("state") != "off":

@@ -52,7 +52,7 @@ class MainScreen(Page):
 
     def on_mount(self) -> None:
         self.heard()
-        self.query(Tile).last().query_ancestor(Grid).query(Tile).first().focus()
+        self.query("#tiles Tile").first().focus()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
