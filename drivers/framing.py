@@ -102,7 +102,11 @@ def bcd(pair: bytes | bytearray) -> int | None:
 
 
 def decode(buffer: bytes | bytearray, layout: Layout) -> tuple[int, Frame | Broken | None]:
-    """What stands at the front of `buffer` and how many bytes it takes; (0, None) = too few bytes to tell."""
+    """What stands at the front of `buffer` and how many bytes it takes; (0, None) = too few bytes to tell.
+
+    A broken frame is given up only to the next STX in it: what was taken for its start may have been noise before
+    the real one.
+    """
     if not buffer:
         return 0, None
     if buffer[0] != STX:
@@ -111,14 +115,13 @@ def decode(buffer: bytes | bytearray, layout: Layout) -> tuple[int, Frame | Brok
         return 0, None
     size = bcd(buffer[1:3]) if layout.length is Length.BCD else int.from_bytes(buffer[1:3], "big")
     if size is None or not 0 < size <= layout.limit_bytes:
-        return _to_next_start(buffer), Broken(Reason.LENGTH)
+        return min(3, _to_next_start(buffer)), Broken(Reason.LENGTH)
     total = size + _OVERHEAD
     if len(buffer) < total:
         return 0, None
     if buffer[total - 2] != ETX:
-        return _to_next_start(buffer), Broken(Reason.END)
+        return min(total, _to_next_start(buffer)), Broken(Reason.END)
     if lrc(buffer[1 : total - 1]) != buffer[total - 1]:
-        # A whole frame may stand inside: what we took for the start may have been noise.
         return min(total, _to_next_start(buffer)), Broken(Reason.CHECK)
     return total, Frame(bytes(buffer[:total]))
 

@@ -1,0 +1,102 @@
+"""Values the dialects of stx-bcdlen share: card numbers, texts, times, the identity of a transaction. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from typing import Final
+
+from agent import pan
+from agent.fields import Fields, Outcome
+
+# What stands for a card number in a field that is labelled so: digits, and the signs terminals hide digits with.
+_CARD: Final = re.compile(rb" *[0-9*Xx#.]{0,19}")
+_CARD_SHAPE: Final = re.compile(r"\d{0,6}\*+\d{0,4}|\d{1,4}")
+_CLEAR_CARD: Final = re.compile(rb"[0-9]{12,19}")
+_SIGNS: Final = b"0123456789*Xx#."
+
+
+def hidden(value: bytes) -> bytes:
+    """Nothing of `value` but its length."""
+    return b"*" * len(value)
+
+
+def hidden_card(value: bytes) -> bytes:
+    """A field labelled as card number, same length: at most first six and last four digits, nothing behind it.
+
+    Track data (`…=YYMM…`) begins like a card number: what follows the number is hidden altogether.
+    """
+    found = _CARD.match(value)
+    end = found.end() if found else 0
+    places = [place for place in range(end) if value[place] in _SIGNS]
+    kept = {*places[:6], *places[-4:]} if len(places) > 10 else set(places[-4:] if len(places) > 4 else ())
+    masked = bytes(sign if place in kept or sign == 0x20 else 0x2A for place, sign in enumerate(value[:end]))
+    return masked + hidden(value[end:])
+
+
+def card(value: bytes) -> str | None:
+    """The canonical masked number of a labelled field, None when it is no number."""
+    text = value.decode("latin-1").replace("\0", "").strip().replace(".", "*")
+    if not re.fullmatch(r"[0-9*Xx# -]{1,25}", text):
+        return None
+    masked = pan.mask_card(text)
+    return masked if _CARD_SHAPE.fullmatch(masked) else None
+
+
+def is_clear_card(value: bytes) -> bool:
+    """Whether the device sent the number unmasked: nothing is lost, but somebody should hear of it."""
+    return _CLEAR_CARD.search(value.replace(b" ", b"").replace(b"-", b"")) is not None
+
+
+def text(value: bytes, charset: str = "ascii") -> str:
+    """What a person may read of a text field: no control or direction signs, card numbers masked, trimmed."""
+    shown = value.decode(charset, "replace")
+    return pan.mask("".join(sign if sign.isprintable() else " " for sign in shown)).strip()
+
+
+def moment(date: str, time: str) -> str | None:
+    """ISO 8601 of YYMMDD or YYYYMMDD (or "") and HHMM or HHMMSS; None when it is no time."""
+    clock = _clock(time)
+    if clock is None or (date and (day := _day(date)) is None):
+        return None
+    return f"{day}T{clock}" if date else f"T{clock}"
+
+
+def _day(digits: str) -> str | None:
+    full = digits if len(digits) == 8 else f"20{digits}"
+    try:
+        return dt.date(int(full[:4]), int(full[4:6]), int(full[6:])).isoformat()
+    except ValueError:
+        return None
+
+
+def _clock(digits: str) -> str | None:
+    if len(digits) not in (4, 6):
+        return None
+    try:
+        clock = dt.time(int(digits[:2]), int(digits[2:4]), int(digits[4:] or "0"))
+    except ValueError:
+        return None
+    return clock.isoformat("seconds" if len(digits) == 6 else "minutes")
+
+
+def transaction_key(fields: Fields, raw: bytes) -> str:
+    """The device's own identity: terminal, batch, trace and type; else the masked bytes.
+
+    Only an approval owns that identity. Terminals use a trace number up only when they are approved, so a declined
+    attempt and the approval after it may share all four: the code and time of the attempt tell them apart.
+    """
+    names = ("terminal_id", "batch_no", "trace_no", "transaction_type")
+    parts = [str(fields[name]) for name in names if name in fields]
+    if len(parts) < len(names):
+        return raw_key(raw)
+    if fields.get("outcome") == Outcome.APPROVED:
+        return ":".join(parts)
+    attempt = [str(fields[name]) for name in ("response_code", "terminal_time") if name in fields]
+    return ":".join(parts + attempt) if len(attempt) == 2 else raw_key(raw)
+
+
+def raw_key(raw: bytes) -> str:
+    """The identity of what names none: its masked bytes."""
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
