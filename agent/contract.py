@@ -159,7 +159,7 @@ class Printer(Protocol):
         ...
 
     def rescue(self) -> bytes:
-        """What frees a printer from a half-received command after a job that broke off. Prints nothing."""
+        """What frees a printer from a half-received command after a job that broke off. Prints no text."""
         ...
 
     def understand(self, raw: bytes) -> tuple[Row, ...]:

@@ -92,6 +92,7 @@ class Why(StrEnum):
     RESTARTED = "the agent was restarted while this was printing"
     TOO_OLD = "waited too long to be printed without asking"
     TOO_MANY = "too many papers were waiting"
+    NOT_REACHED = "the printer cannot be reached"
     LINK_LOST = "the connection to the printer broke"
     TAKES_NOTHING = "the printer takes no data"
     NO_ANSWER = "the printer does not answer"

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from agent.entries import Draft, Entry
+from agent.entries import Draft, Entry, Kind
 from agent.errors import Refused, UsageError
-from agent.print_jobs import OPEN, Job, Purpose, State, Why, apply, change, expired
+from agent.print_jobs import OPEN, SOURCE, Job, Purpose, State, Why, apply, change, expired, slip_of
+from agent.slips.model import Slip
 
 WAITING_LIMIT: Final = 200
 _DONE_KEPT: Final = 50  # the index may not know the newest yet
@@ -34,18 +35,23 @@ Append = Callable[[list[Draft]], Sequence[Written]]
 class Queue:
     """Safe to use from several threads.
 
-    `append` is the journal's; `jobs` are those open at the start, oldest first; `recall` finds a job done long ago.
+    `append` is the journal's; `jobs` are those open at the start, oldest first; `recall` finds a job done long ago;
+    `poke` wakes the printing threads when something was asked for or decided.
     """
 
     def __init__(
-        self, append: Append, jobs: Iterable[Job] = (), recall: Callable[[str], Job | None] = lambda _job: None
+        self,
+        append: Append,
+        jobs: Iterable[Job] = (),
+        *,
+        recall: Callable[[str], Job | None] = lambda _job: None,
+        poke: Callable[[], None] = lambda: None,
     ) -> None:
         self._append = append
         self._recall = recall
-        self._changed = threading.Condition()
+        self._poke = poke
         self._lock = threading.RLock()
         self._jobs = {job.id: job for job in jobs if job.state in OPEN}
-        self._news = 0
 
     def recover(self) -> list[Job]:
         """To be called once, before anything prints: what was in the middle of printing becomes unknown."""
@@ -64,7 +70,9 @@ class Queue:
                 oldest = min(waiting, key=lambda job: job.purpose in _LISTS)
                 drafts.append(change(oldest, State.CANCELLED, Why.TOO_MANY))
             self._write(drafts)
-            return self._jobs[draft.key]
+            added = self._jobs[draft.key]
+        self._poke()
+        return added
 
     def move(self, job_id: str, state: State, why: str = "", offset: int | None = None) -> Job:
         """Commits a job's next state. Raises Refused when somebody else moved it elsewhere meanwhile."""
@@ -123,17 +131,9 @@ class Queue:
                 drafts.append(new)
             self._jobs.setdefault(job_id, job)
             self._write(drafts)
-            return self._jobs[job_id], self._jobs[new.key] if new is not None else None
-
-    @property
-    def news(self) -> int:
-        """Counts what was asked for or decided; give it to `wait`."""
-        return self._news
-
-    def wait(self, news: int, timeout_s: float) -> None:
-        """Sleeps until something was asked for or decided after `news` was read, at most `timeout_s`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._news != news, timeout_s)
+            decided = self._jobs[job_id], self._jobs[new.key] if new is not None else None
+        self._poke()
+        return decided
 
     def _write(self, drafts: list[Draft]) -> None:
         for written in self._append(drafts):
@@ -141,9 +141,6 @@ class Queue:
         done = [job.id for job in self._jobs.values() if job.state not in OPEN]
         for job_id in done[:-_DONE_KEPT]:
             del self._jobs[job_id]
-        with self._changed:
-            self._news += 1
-            self._changed.notify_all()
 
 
 def _sensible(job: Job, action: str) -> None:
@@ -162,3 +159,23 @@ def _sensible(job: Job, action: str) -> None:
             action=action,
             state=job.state.value,
         )
+
+
+class Past(Protocol):
+    """What the queue needs of the journal's readers (agent.succession.History)."""
+
+    def find(self, source: str, kind: str, key: str) -> tuple[int, Entry] | None: ...
+    def raw(self, number: int) -> bytes | None: ...
+
+
+def loader(past: Past) -> Callable[[Job], Slip]:
+    """How a printing thread gets a job's slip: as it was when it was asked for."""
+
+    def load(job: Job) -> Slip:
+        found = past.find(SOURCE, Kind.PRINT_JOB, job.id)
+        raw = past.raw(found[0]) if found else None
+        if raw is None:
+            raise Refused("the slip of {job} is no longer in the journal", "ask for it again", job=job.id)
+        return slip_of(raw)
+
+    return load

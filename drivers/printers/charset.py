@@ -9,56 +9,16 @@ CJK extension A at most.
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 CHARSETS: Final = ("gb18030", "gbk", "gb2312")
 
-# One look for signs that Unicode has several of: printers hold the full-width yen, not U+00A5 (four bytes in GB 18030).
-_SAME: Final = str.maketrans(
-    {
-        "\u00a5": "￥",
-        "\u00a0": " ",
-        "\u2012": "—",
-        "\u2013": "—",
-        "\u2015": "—",
-        "\u2212": "-",
-        "\u2010": "-",
-        "\u2011": "-",
-        "\u30fb": "·",
-        "\u2022": "·",
-        "\u22ef": "…",
-        "\uff5e": "～",
-        "\u301c": "～",
-    }
-)
 _EXTENSION_A: Final = range(0x3400, 0x4DB6)
 
 
-def normalise(text: str) -> str:
-    """`text` as a printer can say it: composed, no control, joining, direction or variation signs."""
-    if text.isascii() and text.isprintable():
-        return text
-    composed = unicodedata.normalize("NFC", text).translate(_SAME)
-    return "".join(map(_printable, composed))
-
-
-@functools.lru_cache(maxsize=8192)
-def _printable(sign: str) -> str:
-    category = unicodedata.category(sign)
-    # Cc control, Cf format (zero width, bidi), Mn/Me marks NFC could not join, Cs/Cn nothing a font could draw.
-    if category in {"Cc", "Cf", "Mn", "Me", "Cs"}:
-        return ""
-    if category in {"Zs", "Zl", "Zp"} and sign not in " \u3000":
-        return " "
-    if unicodedata.east_asian_width(sign) == "H":  # half-width katakana and forms
-        return unicodedata.normalize("NFKC", sign)
-    return sign
-
-
 def encode(text: str) -> bytes:
-    """The bytes of normalised text, all of it in the font (`missing` said so). Two bytes a Chinese character."""
+    """The bytes of normalised text (`agent.slips.layout.normalise`), all of it in the font: `missing` said so."""
     return text.encode("gb18030")
 
 
