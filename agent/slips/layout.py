@@ -3,7 +3,7 @@
 A line of paper is runs of text from the left edge, blanks included; a run has one look. What is no text (cut, QR code,
 picture, captured bytes) is a line of its own. Cells share a row like this: a cell with `columns` keeps them, the last
 of them stays blank as the gutter (not in the last cell); cells without share the rest, two of them by what they need.
-An amount is never broken: it takes columns from its neighbours, then its size shrinks.
+An amount is never broken: it takes the columns its neighbours do not need, else the next line; last, its size shrinks.
 """
 
 from __future__ import annotations
@@ -107,23 +107,32 @@ def _sane(cell: Cell) -> Cell:
 
 
 def _beside(cells: Sequence[Cell], columns: int, charset: str) -> Iterator[PhysicalLine]:
-    """Cells side by side, as many lines as the longest needs."""
+    """Cells side by side, as many lines as the longest needs. From an amount that finds no room on, a line below."""
     gutters = [1] * (len(cells) - 1) + [0]
     shares = _shares(cells, gutters, columns, charset)
-    cells = _make_room(cells, shares, gutters, columns, charset)
+    place = _make_room(cells, shares, gutters, columns, charset)
+    if place is not None and len(cells) > 1:
+        place = place or 1
+        yield from _beside(cells[:place], columns, charset)
+        yield from _beside([replace(cells[place], columns=None), *cells[place + 1 :]], columns, charset)
+        return
     blocks = []
     for cell, share, gutter in zip(cells, shares, gutters, strict=True):
         limit = share - gutter if share > _LEAST else share
-        block = _wrapped(replace(cell, width=max(min(cell.width, limit // _LEAST), 1)), limit, charset)
-        blocks.append(
-            [_placed(run, cell.align, limit, share, last=gutter == 0) for run in block],
-        )
+        block = _wrapped(_shrunk(cell, limit, charset), limit, charset)
+        blocks.append([_placed(run, cell.align, limit, share, last=gutter == 0) for run in block])
     empties = [(_blank(share),) for share in shares]
     for parts in zip_longest(*blocks):
         runs = [run for part, empty in zip(parts, empties, strict=True) for run in (empty if part is None else part)]
         while runs and not runs[-1].invert and not runs[-1].text.strip(" "):
             runs.pop()
         yield PhysicalLine(tuple(runs))
+
+
+def _shrunk(cell: Cell, limit: int, charset: str) -> Cell:
+    """The cell no wider than its amount, or one Chinese character, allows."""
+    widest = max(amount_width(cell.text, charset), _LEAST)
+    return replace(cell, width=max(min(cell.width, limit // widest), 1))
 
 
 def _wrapped(cell: Cell, limit: int, charset: str) -> list[Run]:
@@ -197,37 +206,27 @@ def _split(needs: Sequence[int], rest: int, second: Align) -> int:
 
 def _make_room(
     cells: Sequence[Cell], shares: list[int], gutters: Sequence[int], columns: int, charset: str
-) -> list[Cell]:
-    """Widens the share of an amount at its neighbours' cost; returns the cells, smaller where that was not enough."""
-    roomy = list(cells)
+) -> int | None:
+    """Gives amounts the columns their neighbours do not need. The place of the first that still does not fit."""
     for place, cell in enumerate(cells):
-        amount = amount_width(cell.text, charset)
-        unused = columns - sum(shares)
-        for times in range(cell.width, 0, -1):
-            missing = amount * times + gutters[place] - shares[place]
-            spare = [
-                0 if other == place else max(shares[other] - _floor(cells[other], gutters[other], charset), 0)
-                for other in range(len(cells))
-            ]
-            if missing <= unused + sum(spare) or times == 1:
-                roomy[place] = replace(cell, width=times)
-                given = min(max(missing, 0), unused)
-                shares[place] += given
-                _take(shares, spare, place, missing - given)
-                break
-    return roomy
-
-
-def _floor(cell: Cell, gutter: int, charset: str) -> int:
-    """The least columns a neighbour is left with: its own amount, or two Chinese characters of its text."""
-    text = min(_need(cell, charset), 2 * _LEAST * cell.width)
-    return max(amount_width(cell.text, charset) * cell.width, text, _LEAST) + gutter
+        missing = amount_width(cell.text, charset) * cell.width + gutters[place] - shares[place]
+        if missing <= 0:
+            continue
+        given = min(missing, columns - sum(shares))
+        spare = [
+            max(share - max(_need(other, charset), _LEAST) - gutter, 0)
+            for other, share, gutter in zip(cells, shares, gutters, strict=True)
+        ]
+        if missing - given > sum(spare):
+            return place
+        shares[place] += given
+        _take(shares, spare, place, missing - given)
+    return None
 
 
 def _take(shares: list[int], spare: list[int], place: int, missing: int) -> None:
-    while missing > 0 and any(spare):
+    for _ in range(missing):
         richest = max(range(len(spare)), key=spare.__getitem__)
         spare[richest] -= 1
         shares[richest] -= 1
         shares[place] += 1
-        missing -= 1

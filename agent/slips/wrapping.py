@@ -88,6 +88,11 @@ def amount_width(text: str, charset: str = "gb18030") -> int:
     return max((width(found.group(), charset) for found in _AMOUNT.finditer(text)), default=0)
 
 
+def unit_width(text: str, charset: str = "gb18030") -> int:
+    """Columns of the widest piece of normalised `text` that no line break may part."""
+    return max((width(unit, charset) for unit in _glued(text) if unit[0] != " "), default=0)
+
+
 def wrap(text: str, limit: int, charset: str = "gb18030") -> list[str]:
     """Normalised `text` as lines of at most `limit` (≥ 2) columns. Blanks inside a line stay: it may be a table."""
     text = text.rstrip(" ")
