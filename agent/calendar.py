@@ -43,7 +43,7 @@ class _Span:
 
 
 class Calendar:
-    """Closes days and shows them. `print_list` queues the paper of a closing and gives its draft (or none)."""
+    """Closes days and shows them. `print_list(listed, seq)` asks for the paper of a closing."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Calendar:
         index: Index,
         clock: Clock,
         *,
-        list_job: Callable[[Row], list[Draft]],
+        print_list: Callable[[Row, int], None],
         unsynced: Callable[[], Row],
     ) -> None:
         self._config = config
@@ -62,7 +62,7 @@ class Calendar:
         self._index = index
         self._clock = clock
         self._stamper = Stamper(clock, config.shop.zone, config.day.starts_after)
-        self._list_job = list_job
+        self._print_list = print_list
         self._unsynced = unsynced
 
     def step(self) -> float:
@@ -73,6 +73,7 @@ class Calendar:
         today = date.fromisoformat(self._stamper().day)
         for day in self._over(today):
             self.close(day.isoformat(), print_list=self._config.day.print_list)
+        self._print_missing()
         return min(_LOOK_S, max(1.0, self._until(today + timedelta(days=1), now)))
 
     def close(self, day: str, *, print_list: bool) -> Row:
@@ -91,15 +92,20 @@ class Calendar:
             )
         span = self._span(day)
         listed = self._list(day, span, interim=False)
-        drafts = [_closing(listed)]
-        if print_list:
-            drafts += self._list_job(listed)
-        self._journal.append(drafts)
+        self._journal.append([_closing(listed, print_list=print_list)])
         self._index.catch_up()
         _log.info("closed %s as list %d, %d transactions", day, listed["number"], listed["count"])
+        self._print_missing()
         row = self._index.day(day)
         assert row is not None
         return row
+
+    def _print_missing(self) -> None:
+        """Asks for the paper of every recent closing that wants one and has none: also after a crash in between."""
+        for row in reversed(self._index.days(_EMPTY_DAYS)):
+            if row.get("print") and not self._index.jobs_of(row["seq"]):
+                self._print_list(self.shown(row["day"]), row["seq"])
+                self._index.catch_up()
 
     def today(self) -> str:
         return self._stamper().day
@@ -194,10 +200,10 @@ class Calendar:
         return settlement.day_list(period, payments, list(reversed(settlements)), doubts)
 
 
-def _closing(listed: Row) -> Draft:
+def _closing(listed: Row, *, print_list: bool) -> Draft:
     """The entry of a closing: figures in its line, the full list as its raw bytes."""
     names = ("day", "number", "first_seq", "last_seq", "head", "late", "count", "totals", "methods", "net")
-    body = {name: listed[name] for name in names} | {"unknown": len(listed["unknown"])}
+    body = {name: listed[name] for name in names} | {"unknown": len(listed["unknown"]), "print": print_list}
     return Draft(Kind.DAY_CLOSE, SOURCE, listed["day"], body, canonical(listed))
 
 

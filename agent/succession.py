@@ -47,7 +47,7 @@ def open_journal(
 
     remembered = _remembered(state)
     try:
-        opened = journal(None)
+        opened = journal(None if current_path(state).exists() else remembered)
         trouble = _rewound(state, opened, remembered)
         if trouble is None:
             return Opened(opened)
@@ -58,9 +58,21 @@ def open_journal(
     return Opened(journal(remembered), trouble)
 
 
+def succeed(state: Path) -> Path:
+    """Ends the current journal where it stands (no keeper may have it open); the next `open_journal` follows it."""
+    reader = Reader(current_path(state))
+    head = reader.head()
+    reader.close()
+    remember(state, head)
+    return put_aside(state)
+
+
 def _rewound(state: Path, journal: Journal, remembered: Head | None) -> DamagedJournal | None:
     """Why the journal on disk is not the one the box remembers, None when it goes on from there."""
-    if remembered is None or (remembered.journal_id == journal.head.journal_id and _goes_on_from(journal, remembered)):
+    head = journal.head
+    if remembered is None or head.base == remembered.base + remembered.seq:  # nothing to go on from, or just begun
+        return None
+    if remembered.journal_id == head.journal_id and _goes_on_from(journal, remembered):
         return None
     return DamagedJournal(
         "the journal ends at {seq}, but it was at {known} before: an older copy was put back",
@@ -142,6 +154,12 @@ class History:
             return 0
         base, reader = self._readers[-1]
         return base + reader.head().seq
+
+    def last_at(self) -> str:
+        """When the newest entry was written, "" where there is none."""
+        last = self.last()
+        entry = self.entry(last) if last else None
+        return entry.at if entry else ""
 
     def entries(self, after: int, limit: int = 500) -> list[tuple[int, Entry]]:
         """Entries behind number `after`, oldest first; where a journal ends the next one follows."""
