@@ -73,10 +73,8 @@ def status(session: Session, as_json: bool) -> None:
 
 def _totals(session: Session, day: dict[str, Any]) -> str:
     parts = [
-        f"{session.words(total['transaction_type'])} {total['count']} × {Money(total['amount_minor'], total['currency'])}".replace(
-            "×", "="
-        )
-        for total in day["totals"]
+        f"{session.words(row['transaction_type'])} {row['count']} = {Money(row['amount_minor'], row['currency'])}"
+        for row in day["totals"]
     ]
     return "; ".join(parts) or session.words("no sales yet")
 
