@@ -117,11 +117,11 @@ class Calendar:
     def shown(self, day: str) -> Row:
         """The list of a day: as it was closed, or "today" as it stands now."""
         self._index.catch_up()
-        if day in {"today", self.today()}:
+        row = self._index.day(day)
+        if row is None and day in {"today", self.today()}:
             newest = self._newest()
             span = _Span(newest["last_seq"] if newest else 0, self._history.last())
             return self._list(self.today(), span, interim=True)
-        row = self._index.day(day)
         if row is None:
             raise Refused("{day} has not been closed", "slipkeeper day list shows the closed days", day=day)
         stored = self._history.raw(row["seq"])
