@@ -21,7 +21,7 @@ The data are plain JSON values; a key that is absent is unknown and its line sta
     the fields of a settlement report: `terminal_id`, `merchant_id`, `merchant_name`, `batch_no`, `terminal_time`,
     `currency`, `totals` [{group, transaction_type, count, amount_minor}], `verdict` {domestic, foreign}; `shop`
 `test_page`
-    `shop`, `printer`, `at`
+    `shop`, `printer` (its name), `charset`, `printed_at`
 """
 
 from __future__ import annotations
@@ -99,7 +99,10 @@ _SETTLEMENT: Final[Schema] = {
     **_ROOT,
     "groups": {**_names("group", "verdict"), "lines": _TOTALS},
 }
-_TEST: Final[Schema] = {**_ROOT, **_names("printer", "at", "columns", "ruler", "ruler_hanzi", "seal")}
+_TEST: Final[Schema] = {
+    **_ROOT,
+    **_names("printer", "charset", "printed_at", "columns", "ruler", "ruler_hanzi", "seal"),
+}
 
 
 def rows(value: object) -> list[dict[str, Any]]:
@@ -250,7 +253,7 @@ def _test_page(data: Data, language: str) -> dict[str, Any]:
         **_root(data, title, ""),
         "ruler": "".join(str(place % 10) for place in range(1, columns + 1)),
         "ruler_hanzi": "".join("一二三四五六七八九十"[place % 10] for place in range(columns // 2)),
-        "seal": _titled("slipkeeper/test/1", data.get("at")),
+        "seal": _titled("slipkeeper/test/1", data.get("printed_at")),
     }
 
 
