@@ -1,9 +1,11 @@
-"""Frames of the form STX | length | data | ETX | LRC, found in a stream that may hold anything else too.
+"""Frames found in a stream that may hold anything else too, above all STX | length | data | ETX | LRC.
 
 Several terminal families wrap their messages so; they differ in how the length is written. The length leads, never
 a search for ETX: data may hold 02 and 03. Arithmetic on bytes, no clock: whoever owns the line says when it went
 silent. What is no frame comes out as `Loose` bytes with the reason, in order, so that a proxy can pass them on;
 `Framer.dropped` counts them and never keeps them.
+
+`Framer` is the small buffer round any `Decoder`: a function that looks at the front of a buffer and keeps no state.
 
 Sources: the framing is read the same in several unrelated public programs, e.g. CaoEnXin/LiaoYang_POS
 `Src/Commlib.c` (RS232NacTxd/RS232NacRxd), x-lugoo/HK_Indirect_EDC `ecr.c`, dasaintgray/iotelkiosk.
@@ -12,6 +14,7 @@ Sources: the framing is read the same in several unrelated public programs, e.g.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -52,12 +55,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A whole frame with the right LRC. Its bytes stay out of repr(): they may hold card numbers."""
+    """A whole frame that passed its check. Its bytes stay out of repr(): they may hold card numbers."""
 
     raw: bytes = field(repr=False)
 
     @property
     def data(self) -> bytes:
+        """What an STX frame carries: its bytes between length and ETX."""
         return self.raw[3:-2]
 
 
@@ -132,15 +136,23 @@ def _to_next_start(buffer: bytes | bytearray) -> int:
     return start if start > 0 else len(buffer)
 
 
+Decoder = Callable[[bytes | bytearray], tuple[int, Frame | Broken | None]]
+
+
+def stx(layout: Layout) -> Decoder:
+    """The decoder of one variant of STX frames."""
+    return lambda buffer: decode(buffer, layout)
+
+
 class Framer:
-    """A small buffer round `decode`: any cut of the stream gives the same frames.
+    """A small buffer round a decoder: any cut of the stream gives the same frames.
 
     Between calls it holds at most one unfinished frame.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, decoder: Decoder) -> None:
         self.dropped: Counter[Reason] = Counter()  # bytes that were no frame, by reason
+        self._decoder = decoder
         self._buffer = bytearray()
 
     @property
@@ -150,25 +162,26 @@ class Framer:
 
     def feed(self, data: bytes) -> list[Frame | Loose]:
         self._buffer += data
-        return self._take()
+        return self._take(Reason.NOISE)
 
     def silence(self) -> list[Frame | Loose]:
         """Nothing more is coming for what has begun: it was cut off, or its start was noise before a whole frame."""
         pieces: list[Frame | Loose] = []
         while self._buffer:
-            pieces.append(self._loose(_to_next_start(self._buffer), Reason.CUT_OFF))
-            pieces += self._take()
+            pieces.append(self._loose(1, Reason.CUT_OFF))
+            pieces += self._take(Reason.CUT_OFF)
         return pieces
 
-    def _take(self) -> list[Frame | Loose]:
+    def _take(self, noise: Reason) -> list[Frame | Loose]:
+        """Everything that can be told now; bytes between frames are called `noise`."""
         pieces: list[Frame | Loose] = []
         while True:
-            used, found = decode(self._buffer, self.layout)
+            used, found = self._decoder(self._buffer)
             if isinstance(found, Frame):
                 del self._buffer[:used]
                 pieces.append(found)
             elif isinstance(found, Broken):
-                pieces.append(self._loose(used, found.reason))
+                pieces.append(self._loose(used, noise if found.reason is Reason.NOISE else found.reason))
             else:
                 return pieces
 

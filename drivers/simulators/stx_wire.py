@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Final
 
-from drivers.framing import ACK, NAK, Frame, Framer, Layout, Reason
+from drivers.framing import ACK, NAK, Frame, Framer, Layout, Reason, stx
 
 ATTEMPTS: Final = 3  # x-lugoo/HK_Indirect_EDC ecr.c: three attempts, 1.0 + 0.5 s each
 WAIT_FOR_ACK_S: Final = 1.5
@@ -18,7 +18,7 @@ class Wire:
 
     def __init__(self, link: socket.socket, layout: Layout) -> None:
         self._link = link
-        self._framer = Framer(layout)
+        self._framer = Framer(stx(layout))
         self._came: deque[Frame | bytes] = deque()
 
     def send(self, data: bytes) -> None:

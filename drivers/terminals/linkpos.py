@@ -10,67 +10,37 @@ HTransaction (HICAPS, Australia). The banks' own specifications are confidential
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
 from agent.fields import Kind, Outcome, TransactionType
-
-
-class Show(Enum):
-    """How much of a field may leave the driver."""
-
-    SHAPE = auto()  # as it is, if it has the shape it should have; else nothing of it
-    TEXT = auto()  # free text: card numbers are searched for and masked
-    CARD = auto()  # first six and last four digits
-    NOTHING = auto()  # its length
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """One field type. `name` is canonical, or a name of ours in brackets where it is put together, or "" = raw only."""
-
-    name: str
-    show: Show
-    shape: re.Pattern[str] = re.compile(r".*", re.DOTALL)
-
-
-def _shaped(name: str, shape: str) -> Spec:
-    return Spec(name, Show.SHAPE, re.compile(shape))
-
-
-def _text(name: str) -> Spec:
-    return Spec(name, Show.TEXT)
-
-
-_SECRET: Final = Spec("", Show.NOTHING)
+from drivers.terminals.stx_values import CARD, SECRET, Spec, free_text, shaped
 
 LINKPOS_FIELDS: Final[Mapping[str, Spec]] = MappingProxyType(
     {
-        "01": _shaped("auth_code", r"[0-9A-Z]{1,6}"),
-        "02": _text("text"),  # response text (40)
-        "03": _shaped("[date]", r"[0-9]{6}"),  # YYMMDD
-        "04": _shaped("[time]", r"[0-9]{6}"),  # HHMMSS
-        "16": _shaped("terminal_id", r"[0-9A-Z]{1,8}"),
-        "30": Spec("card_masked", Show.CARD),  # some terminals send it unmasked
-        "31": _SECRET,  # expiry
-        "40": _shaped("amount_minor", r"[0-9]{1,12}"),  # two implied decimals
-        "50": _shaped("batch_no", r"[0-9]{1,6}"),
-        "65": _shaped("trace_no", r"[0-9]{1,6}"),  # invoice number
-        "D0": _text("[merchant]"),  # three lines of 23: name, address, address
-        "D1": _shaped("merchant_id", r"[0-9A-Z]{1,15}"),
-        "D2": _text("[issuer]"),  # issuer name (10)
-        "D3": _shaped("rrn", r"[0-9A-Z]{1,12}"),
-        "D4": _shaped("", r"[0-9A-Z]{2}"),  # issuer id
-        "D5": _SECRET,  # cardholder name
-        "EF": _text(""),  # AID
-        "EG": _text(""),  # application label
-        "EH": _text(""),  # transaction certificate
-        "HN": _shaped("acquirer", r"[0-9]{3}"),  # host number
-        "HO": _text(""),  # host totals; the layout of the answer is not public
+        "01": shaped("auth_code", r"[0-9A-Z]{1,6}"),
+        "02": free_text("text"),  # response text (40)
+        "03": shaped("[date]", r"[0-9]{6}"),  # YYMMDD
+        "04": shaped("[time]", r"[0-9]{6}"),  # HHMMSS
+        "16": shaped("terminal_id", r"[0-9A-Z]{1,8}"),
+        "30": CARD,  # some terminals send it unmasked
+        "31": SECRET,  # expiry
+        "40": shaped("amount_minor", r"[0-9]{1,12}"),  # two implied decimals
+        "50": shaped("batch_no", r"[0-9]{1,6}"),
+        "65": shaped("trace_no", r"[0-9]{1,6}"),  # invoice number
+        "D0": free_text("[merchant]"),  # three lines of 23: name, address, address
+        "D1": shaped("merchant_id", r"[0-9A-Z]{1,15}"),
+        "D2": free_text("[issuer]"),  # issuer name (10)
+        "D3": shaped("rrn", r"[0-9A-Z]{1,12}"),
+        "D4": shaped("", r"[0-9A-Z]{2}"),  # issuer id
+        "D5": SECRET,  # cardholder name
+        "EF": free_text(""),  # AID
+        "EG": free_text(""),  # application label
+        "EH": free_text(""),  # transaction certificate
+        "HN": shaped("acquirer", r"[0-9]{3}"),  # host number
+        "HO": free_text(""),  # host totals; the layout of the answer is not public
     }
 )
 
@@ -78,13 +48,13 @@ LINKPOS_FIELDS: Final[Mapping[str, Spec]] = MappingProxyType(
 HICAPS_FIELDS: Final[Mapping[str, Spec]] = MappingProxyType(
     {
         **{name: LINKPOS_FIELDS[name] for name in ("01", "02", "03", "04", "30", "31", "40", "65")},
-        "00": _shaped("", r"[0-9A-Z]{2}"),  # response code of the bank
-        "14": _shaped("terminal_id", r"[0-9A-Z]{1,16}"),
-        "79": _shaped("rrn", r"[0-9A-Z]{1,12}"),
-        "DD": _shaped("", r"[0-9A-Z]{1,2}"),  # acquirer id
-        "MN": _shaped("merchant_id", r"[0-9A-Z]{1,15}"),
-        "SM": _text(""),  # status message
-        "VR": _shaped("", r"[0-9A-Z.]{1,8}"),  # terminal version
+        "00": shaped("", r"[0-9A-Z]{2}"),  # response code of the bank
+        "14": shaped("terminal_id", r"[0-9A-Z]{1,16}"),
+        "79": shaped("rrn", r"[0-9A-Z]{1,12}"),
+        "DD": shaped("", r"[0-9A-Z]{1,2}"),  # acquirer id
+        "MN": shaped("merchant_id", r"[0-9A-Z]{1,15}"),
+        "SM": free_text(""),  # status message
+        "VR": shaped("", r"[0-9A-Z.]{1,8}"),  # terminal version
     }
 )
 
@@ -170,8 +140,4 @@ ACQUIRERS: Final[Mapping[str, Acquirer]] = MappingProxyType(
             ask_settlement="61",
         ),
     }
-)
-
-SCHEMES: Final = frozenset(
-    {"VISA", "MASTERCARD", "MASTER", "JCB", "AMEX", "DINERS", "DISCOVER", "UNIONPAY", "CUP", "MAESTRO", "MYDEBIT"}
 )

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from agent import pan
 from agent.contract import Report
 from agent.errors import UsageError
 from agent.fields import Json, Kind, Outcome
 from drivers.framing import ETX, STX, Frame, bcd, lrc
 from drivers.terminals import stx_values as values
-from drivers.terminals.linkpos import SCHEMES, Acquirer, Meaning, Show, Spec
+from drivers.terminals.linkpos import Acquirer, Meaning
 
 # No longer data is legal here: the first length byte 30 (an ASCII "0") is then never one, and a start that was noise
 # inside text is dropped at once.
@@ -28,7 +27,6 @@ LIMIT_BYTES: Final = 2999
 
 _SEPARATOR: Final = 0x1C
 _HEADER: Final = re.compile(rb"60[0-9]{8}1([012])([0-9A-Z]{2})([!-~ ]{2})([0-9])\x1c")
-_UNKNOWN: Final = Spec("", Show.NOTHING)  # a field nobody described may hold anything
 
 
 class Role(Enum):
@@ -108,8 +106,8 @@ def _fields(message: Message, acquirer: Acquirer, currency: str, warnings: list[
     """The canonical fields of all items that fit their shape; what does not is named in `warnings`."""
     said: dict[str, str] = {}
     for item in message.items:
-        spec = acquirer.fields.get(item.type, _UNKNOWN)
-        value = _value(item, spec, warnings)
+        spec = acquirer.fields.get(item.type, values.SECRET)
+        value = values.told(item.type, item.value, spec, warnings)
         if value and spec.name in said:
             warnings.append(f"field {item.type} came twice")
         elif value and spec.name:
@@ -124,25 +122,10 @@ def _fields(message: Message, acquirer: Acquirer, currency: str, warnings: list[
     if name := said.get("[merchant]", "")[:23].strip():
         fields["merchant_name"] = name
     if issuer := said.get("[issuer]"):
-        fields |= {"card_scheme": issuer.upper()} if issuer.upper() in SCHEMES else {"issuer": issuer}
+        fields |= {"card_scheme": issuer.upper()} if issuer.upper() in values.SCHEMES else {"issuer": issuer}
     if "card_masked" in said:
         fields["method"] = "card"
     return fields
-
-
-def _value(item: Item, spec: Spec, warnings: list[str]) -> str | None:
-    """The text of one field, None when it says nothing that may be told."""
-    if spec.show is Show.CARD:
-        if values.is_clear_card(item.value):
-            warnings.append("the terminal sent a full card number; it was masked here")
-        return values.card(item.value)
-    if spec.show is Show.NOTHING:
-        return None
-    text = values.text(item.value)
-    if spec.show is Show.SHAPE and text and not spec.shape.fullmatch(text):
-        warnings.append(f"field {item.type} has not the shape it should have")
-        return None
-    return text
 
 
 def _judge(
@@ -191,21 +174,11 @@ def masked(frame: Frame, message: Message, acquirer: Acquirer) -> bytes:
     data = bytearray(frame.data)
     for item in message.items:
         end = item.start + len(item.value)
-        data[item.start : end] = _masked_value(item, acquirer.fields.get(item.type, _UNKNOWN))
+        data[item.start : end] = values.shown(item.value, acquirer.fields.get(item.type, values.SECRET))
     rest = data[message.end :]
     data[message.end :] = bytes(sign if sign == _SEPARATOR else 0x2A for sign in rest)
     body = frame.raw[1:3] + bytes(data) + bytes((ETX,))
     return bytes((STX,)) + body + bytes((lrc(body),))
-
-
-def _masked_value(item: Item, spec: Spec) -> bytes:
-    if spec.show is Show.CARD:
-        return values.hidden_card(item.value)
-    if spec.show is Show.TEXT:
-        return pan.mask_bytes(item.value)
-    # What has not its shape is not what its label says: nobody knows what it is.
-    fits = spec.show is Show.SHAPE and spec.shape.fullmatch(values.text(item.value))
-    return item.value if fits else values.hidden(item.value)
 
 
 def ask_last(acquirer: Acquirer) -> bytes:

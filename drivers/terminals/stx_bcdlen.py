@@ -17,28 +17,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent.contract import Conversation, Mode, Report, Setting, Side, TerminalDriver
 from agent.errors import UsageError
-from drivers.framing import ACK, NAK, Frame, Framer, Layout, Length, Loose, Reason, encode
-from drivers.terminals import linkpos_message
+from drivers.framing import ACK, NAK, Frame, Framer, Length, Loose, Reason
 from drivers.terminals.linkpos import ACQUIRERS
+from drivers.terminals.stx_dialect import Dialect, Question
+from drivers.terminals.stx_dialects import DIALECTS, choose
 
 QUIET_S: Final = 1.0  # a frame that does not go on for so long is cut off; short of the terminal's own 1.5 s
 _ATTEMPTS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What stands in the frames of one line. The two questions are data, ready but for the host."""
-
-    layout: Layout
-    read: Callable[[Frame], Report | None]
-    last: Callable[[], bytes]
-    settlement: Callable[[str], bytes]
 
 
 class TapLine:
@@ -46,7 +37,7 @@ class TapLine:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._framer = Framer(dialect.layout)
+        self._framer = Framer(dialect.decoder)
 
     @property
     def quiet_s(self) -> float | None:
@@ -54,12 +45,12 @@ class TapLine:
 
     @property
     def dropped(self) -> Counter[Reason]:
-        """Bytes from the terminal that were no frame, counted by reason."""
+        """Bytes that were no frame, counted by reason."""
         return self._framer.dropped
 
     def receive(self, data: bytes, side: Side = Side.TERMINAL) -> list[Report]:
-        if side is Side.TILL:
-            self._from_till(data)
+        if side is not self._dialect.results_from:
+            self._passes(data)
             return []
         return self._take(self._framer.feed(data))
 
@@ -86,34 +77,34 @@ class TapLine:
                 reports.append(report)
         return reports
 
-    def _from_till(self, data: bytes) -> None:
-        """The till's bytes tell nothing of what happened."""
+    def _passes(self, data: bytes) -> None:
+        """Bytes of the side that asks: they tell nothing of what happened."""
 
     def _came(self, piece: Frame | Loose, report: Report | None) -> None:
-        """A piece of the terminal's stream, in order."""
+        """A piece of the stream that holds results, in order."""
 
 
 @dataclass(slots=True)
 class _Held:
-    """Bytes on their way to the till; those of a report wait until it was answered for."""
+    """Bytes on their way; those of a report wait until it was answered for."""
 
     raw: bytes = field(repr=False)
     report: Report | None = None
 
 
 class ProxyLine(TapLine):
-    """Between till and terminal.
+    """Between the one who asks and the one who answers: as a rule till and terminal.
 
     Every report must be confirmed or abandoned: what came behind a held result waits with it.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect)
-        self._to_terminal = bytearray()
-        self._to_till: deque[_Held] = deque()
+        self._questions = bytearray()
+        self._results: deque[_Held] = deque()
 
     def confirm(self, report: Report) -> None:
-        for held in self._to_till:
+        for held in self._results:
             if held.report == report:
                 held.report = None
                 return
@@ -122,45 +113,68 @@ class ProxyLine(TapLine):
         self.confirm(report)  # no sale is blocked because we could not write it down
 
     def outgoing(self, side: Side = Side.TERMINAL) -> bytes:
-        if side is Side.TERMINAL:
-            data = bytes(self._to_terminal)
-            self._to_terminal.clear()
+        if side is self._dialect.results_from:
+            data = bytes(self._questions)
+            self._questions.clear()
             return data
         going = bytearray()
-        while self._to_till and self._to_till[0].report is None:
-            going += self._to_till.popleft().raw
+        while self._results and self._results[0].report is None:
+            going += self._results.popleft().raw
         return bytes(going)
 
-    def _from_till(self, data: bytes) -> None:
-        self._to_terminal += data
+    def _passes(self, data: bytes) -> None:
+        self._questions += data
 
     def _came(self, piece: Frame | Loose, report: Report | None) -> None:
-        self._to_till.append(_Held(piece.raw, report))
+        self._results.append(_Held(piece.raw, report))
 
 
 class EcrLine(TapLine):
-    """The agent as the till. `acknowledges` false: a line on which nobody answers by ACK and NAK."""
+    """The agent as the till. `acknowledges` false: a line on which nobody answers frames."""
 
     def __init__(self, dialect: Dialect, *, acknowledges: bool) -> None:
         super().__init__(dialect)
         self._acknowledges = acknowledges
         self._out = bytearray()
         self._unanswered: list[Report] = []
-        self._question = b""
+        self._asked = b""
         self._attempts = 0
 
+    @property
+    def questions(self) -> frozenset[Question]:
+        """What this terminal can be asked."""
+        return frozenset(self._dialect.questions)
+
+    def ask(self, question: Question, about: str = "") -> None:
+        """Puts a question on the line, e.g. after a connection was lost.
+
+        `about`: the host of a settlement (may stay ""), the trace number of a transaction, the acquirer of totals.
+        Raises UsageError when the terminal cannot be asked that, or `about` is none.
+        """
+        make = self._dialect.questions.get(question)
+        if make is None:
+            known = ", ".join(sorted(self.questions)) or "nothing"
+            raise UsageError(
+                "this terminal cannot be asked for {question}",
+                "it knows: {known}",
+                question=question.value,
+                known=known,
+            )
+        self._asked, self._attempts = make(about), 1
+        self._out += self._asked
+
     def ask_last(self) -> None:
-        """Asks for the last transaction, e.g. after a connection was lost."""
-        self._ask(self._dialect.last())
+        """Asks for the last transaction."""
+        self.ask(Question.LAST)
 
     def ask_settlement(self, host: str = "") -> None:
-        """Asks the terminal to settle. Raises UsageError when `host` is no host number."""
-        self._ask(self._dialect.settlement(host))
+        """Asks the terminal to settle: this closes its batch."""
+        self.ask(Question.SETTLEMENT, host)
 
     def confirm(self, report: Report) -> None:
         if report in self._unanswered:
             self._unanswered.remove(report)
-            self._answer(ACK)
+            self._answer(self._dialect.accepted)
 
     def abandon(self, report: Report) -> None:
         if report in self._unanswered:
@@ -175,12 +189,8 @@ class EcrLine(TapLine):
 
     def wake(self, elapsed_s: float) -> list[Report]:
         if elapsed_s == math.inf:
-            self._question = b""  # whoever comes next was asked nothing
+            self._asked = b""  # whoever comes next was asked nothing
         return super().wake(elapsed_s)
-
-    def _ask(self, data: bytes) -> None:
-        self._question, self._attempts = encode(data, self._dialect.layout), 1
-        self._out += self._question
 
     def _answer(self, sign: bytes) -> None:
         if self._acknowledges:
@@ -190,9 +200,9 @@ class EcrLine(TapLine):
         if report is not None:
             self._unanswered.append(report)
         if isinstance(piece, Frame):
-            self._question = b""
+            self._asked = b""
         elif piece.reason is Reason.CHECK:
-            self._answer(NAK)
+            self._answer(self._dialect.refused)
         elif piece.reason is Reason.NOISE:
             self._heard(piece.raw)
 
@@ -200,47 +210,28 @@ class EcrLine(TapLine):
         """ACK and NAK to what we asked. Only a NAK makes us ask again: silence may mean the terminal is at work."""
         for sign in signs:
             if sign == ACK[0]:
-                self._question = b""
-            elif sign == NAK[0] and self._question and self._attempts < _ATTEMPTS:
+                self._asked = b""
+            elif sign == NAK[0] and self._asked and self._attempts < _ATTEMPTS:
                 self._attempts += 1
-                self._out += self._question
+                self._out += self._asked
 
 
 def _converse(mode: Mode, settings: Mapping[str, object]) -> Conversation:
     said = {setting.name: settings.get(setting.name, setting.default) for setting in _SETTINGS}
-    dialect = _dialect(str(said["length"]), str(said["codes"]), str(said["currency"]))
+    dialect = choose(mode, said)
     if mode is Mode.PROXY:
         return ProxyLine(dialect)
     if mode is Mode.ECR:
         return EcrLine(dialect, acknowledges=bool(said["ack"]))
-    if mode is Mode.TAP:
-        return TapLine(dialect)
-    raise UsageError("stx-bcdlen cannot be a {mode}", 'mode = "proxy", "ecr" or "tap"', mode=mode.value)
-
-
-def _dialect(length: str, codes: str, currency: str) -> Dialect:
-    if length not in list(Length):
-        raise UsageError('the length is "bcd" or "be16", not {length}', 'length = "bcd"', length=repr(length))
-    acquirer = ACQUIRERS.get(codes)
-    if acquirer is None:
-        known = ", ".join(ACQUIRERS)
-        raise UsageError("there is no code table {codes}", "one of: {known}", codes=repr(codes), known=known)
-    currency = currency or acquirer.currency
-    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
-        raise UsageError("{currency} is no ISO 4217 code", 'for example currency = "PHP"', currency=repr(currency))
-    return Dialect(
-        Layout(Length(length), linkpos_message.LIMIT_BYTES),
-        lambda frame: linkpos_message.read(frame, acquirer, currency),
-        lambda: linkpos_message.ask_last(acquirer),
-        lambda host: linkpos_message.ask_settlement(acquirer, host),
-    )
+    return TapLine(dialect)
 
 
 _SETTINGS: Final = (
+    Setting("dialect", "linkpos", "what stands in the frames", tuple(DIALECTS)),
     Setting("length", "bcd", "how the frame writes its length: 00 35 or 00 23 for 35 bytes", tuple(Length)),
     Setting("ack", default=True, why="ecr: answer frames with ACK and NAK; false for lines on which nobody does"),
-    Setting("codes", "linkpos", "whose table of transaction codes and fields the terminal follows", tuple(ACQUIRERS)),
-    Setting("currency", "", 'ISO 4217 code of the terminal; no message names it. "" = the table\'s own: PHP, AUD'),
+    Setting("codes", "linkpos", "linkpos: whose table of transaction codes and fields it follows", tuple(ACQUIRERS)),
+    Setting("currency", "", 'ISO 4217 code of the terminal; few messages name it. "" = usual for dialect and codes'),
 )
 
 driver: Final = TerminalDriver(

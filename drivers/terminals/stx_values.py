@@ -1,10 +1,15 @@
-"""Values the dialects of stx-bcdlen share: card numbers, texts, times, the identity of a transaction. Pure."""
+"""Values the dialects of stx-bcdlen share: what a field may show, card numbers, times, identities. Pure.
+
+A dialect is a table of field names and `Spec`s. A field that is in no table may hold anything and shows nothing.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import re
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from agent import pan
@@ -15,6 +20,66 @@ _CARD: Final = re.compile(rb" *[0-9*Xx#.]{0,19}")
 _CARD_SHAPE: Final = re.compile(r"\d{0,6}\*+\d{0,4}|\d{1,4}")
 _CLEAR_CARD: Final = re.compile(rb"[0-9]{12,19}")
 _SIGNS: Final = b"0123456789*Xx#."
+
+SCHEMES: Final = frozenset(
+    {"VISA", "MASTERCARD", "MASTER", "JCB", "AMEX", "DINERS", "DISCOVER", "UNIONPAY", "CUP", "MAESTRO", "MYDEBIT"}
+)
+
+
+class Show(Enum):
+    """How much of a field may leave the driver."""
+
+    SHAPE = auto()  # as it is, if it has the shape it should have; else nothing of it
+    TEXT = auto()  # free text: card numbers are searched for and masked
+    CARD = auto()  # first six and last four digits
+    NOTHING = auto()  # its length
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One field. `name` is canonical, or a name of ours in brackets where it is put together, or "" = raw only."""
+
+    name: str
+    show: Show
+    shape: re.Pattern[str] = re.compile(r".*", re.DOTALL)
+
+
+CARD: Final = Spec("card_masked", Show.CARD)
+SECRET: Final = Spec("", Show.NOTHING)
+
+
+def shaped(name: str, shape: str) -> Spec:
+    return Spec(name, Show.SHAPE, re.compile(shape))
+
+
+def free_text(name: str) -> Spec:
+    return Spec(name, Show.TEXT)
+
+
+def shown(value: bytes, spec: Spec) -> bytes:
+    """The value as `raw` may keep it, same length."""
+    if spec.show is Show.CARD:
+        return hidden_card(value)
+    if spec.show is Show.TEXT:
+        return pan.mask_bytes(value)
+    # What has not its shape is not what its label says: nobody knows what it is.
+    fits = spec.show is Show.SHAPE and spec.shape.fullmatch(text(value))
+    return value if fits else hidden(value)
+
+
+def told(label: str, value: bytes, spec: Spec, warnings: list[str]) -> str | None:
+    """The text of one field, None when it says nothing that may be told. What is odd about it goes to `warnings`."""
+    if spec.show is Show.CARD:
+        if is_clear_card(value):
+            warnings.append("the terminal sent a full card number; it was masked here")
+        return card(value)
+    if spec.show is Show.NOTHING:
+        return None
+    said = text(value)
+    if spec.show is Show.SHAPE and said and not spec.shape.fullmatch(said):
+        warnings.append(f"field {label} has not the shape it should have")
+        return None
+    return said
 
 
 def hidden(value: bytes) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.framing import ACK, Frame, Framer, Layout, Length, Loose, Reason, bcd, decode, encode, lrc
+from drivers.framing import ACK, Frame, Framer, Layout, Length, Loose, Reason, bcd, decode, encode, lrc, stx
 
 BCD = Layout(Length.BCD, 2999)
 BE16 = Layout(Length.BE16)
@@ -51,7 +51,7 @@ def test_lrc_is_the_xor_of_all_bytes(data):
 @given(st.lists(payloads, max_size=4), st.lists(st.integers(0, 2000), max_size=12), LAYOUTS)
 def test_any_cut_gives_the_same_frames(datas, cuts, layout):
     stream = b"".join(encode(data, layout) + ACK for data in datas)
-    framer = Framer(layout)
+    framer = Framer(stx(layout))
     pieces = [piece for chunk in chunks(stream, cuts) for piece in framer.feed(chunk)]
     assert frames(pieces) == datas
     assert not framer.waiting
@@ -60,17 +60,21 @@ def test_any_cut_gives_the_same_frames(datas, cuts, layout):
 
 @given(st.binary(max_size=3000), st.lists(st.integers(0, 3000), max_size=8), LAYOUTS)
 def test_arbitrary_bytes_come_out_as_they_went_in(data, cuts, layout):
-    framer = Framer(layout)
+    framer = Framer(stx(layout))
     pieces = [piece for chunk in chunks(data, cuts) for piece in framer.feed(chunk)] + framer.silence()
     assert b"".join(piece.raw for piece in pieces) == data
     assert not framer.waiting
     loose = sum(len(piece.raw) for piece in pieces if isinstance(piece, Loose))
     assert framer.dropped.total() == loose
+    uncut = Framer(stx(layout))
+    uncut.feed(data)
+    uncut.silence()
+    assert uncut.dropped == framer.dropped
 
 
 @given(st.binary(max_size=200), payloads, LAYOUTS)
 def test_a_frame_behind_noise_is_found(noise, data, layout):
-    framer = Framer(layout)
+    framer = Framer(stx(layout))
     pieces = framer.feed(noise) + framer.feed(encode(data, layout)) + framer.silence()
     # Noise may by chance be a frame that swallows ours (1 in 2^16 a start); a resend then brings it.
     if data not in frames(pieces):
@@ -89,7 +93,7 @@ def test_a_frame_behind_noise_is_found(noise, data, layout):
     ],
 )
 def test_what_is_broken_says_why_and_the_next_frame_comes_through(broken, reason):
-    framer = Framer(BCD)
+    framer = Framer(stx(BCD))
     pieces = framer.feed(broken + SETTLE)
     assert frames(pieces) == [SETTLE[3:-2]]
     assert framer.dropped[reason] > 0
@@ -97,7 +101,7 @@ def test_what_is_broken_says_why_and_the_next_frame_comes_through(broken, reason
 
 
 def test_a_cut_off_frame_is_let_go_by_silence_and_found_behind():
-    framer = Framer(BCD)
+    framer = Framer(stx(BCD))
     assert framer.feed(SALE[:20]) == []
     assert framer.feed(SETTLE[:12]) == []  # the first frame still waits for its rest
     assert framer.waiting
@@ -107,7 +111,7 @@ def test_a_cut_off_frame_is_let_go_by_silence_and_found_behind():
 
 
 def test_noise_that_looks_like_a_start_does_not_swallow_a_frame():
-    framer = Framer(BCD)
+    framer = Framer(stx(BCD))
     assert framer.feed(b"\x02\x29\x99") == []
     assert framer.feed(SALE) == []  # could still be data of a long frame
     assert frames(framer.silence()) == [SALE[3:-2]]
@@ -116,11 +120,11 @@ def test_noise_that_looks_like_a_start_does_not_swallow_a_frame():
 def test_stx_and_etx_inside_the_data_are_data():
     data = b"\x02\x00\x01A\x03\x42\x03\x03\x02"
     for layout in (BCD, BE16):
-        assert frames(Framer(layout).feed(encode(data, layout))) == [data]
+        assert frames(Framer(stx(layout)).feed(encode(data, layout))) == [data]
 
 
 def test_bytes_are_not_in_repr():
-    framer = Framer(BCD)
+    framer = Framer(stx(BCD))
     shown = repr(framer.feed(b"4111111111111111" + encode(b"4111111111111111", BCD))) + repr(framer)
     assert "4111" not in shown
 
@@ -148,7 +152,7 @@ HOSTILE = [
 @pytest.mark.parametrize("layout", [BCD, BE16])
 @pytest.mark.parametrize("pattern", HOSTILE)
 def test_hostile_streams_cost_bounded_memory(pattern, layout):
-    framer = Framer(layout)
+    framer = Framer(stx(layout))
     stream = (pattern * 20000)[:80000]
     framer.feed(stream[:70000])
     tracemalloc.start()
@@ -161,7 +165,7 @@ def test_hostile_streams_cost_bounded_memory(pattern, layout):
 
 @pytest.mark.parametrize("pattern", HOSTILE)
 def test_hostile_streams_cost_bounded_time(pattern):
-    framer = Framer(BCD)
+    framer = Framer(stx(BCD))
     stream = (pattern * 30000)[:115200]
     started = time.process_time()
     framer.feed(stream)

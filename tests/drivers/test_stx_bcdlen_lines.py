@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import drivers.terminals.linkpos_message
-import drivers.terminals.stx_bcdlen
+import drivers.terminals
 from agent.contract import Mode, Side
 from agent.errors import UsageError
 from agent.fields import problems
 from agent.pan import luhn
-from drivers.framing import ACK, NAK, Frame, Framer, Layout, Length, Reason, decode, encode, lrc
+from drivers.framing import ACK, NAK, Frame, Framer, Layout, Length, Reason, decode, encode, lrc, stx
 from drivers.simulators.stx_terminal import message, request
 from drivers.terminals import stx_values as values
 from drivers.terminals.linkpos import ACQUIRERS
@@ -124,24 +123,21 @@ def test_the_scan_sees_a_payment():
     assert {item.type for item in asked.items} & MONEY_FIELDS
 
 
-def test_nothing_that_builds_frames_takes_more_than_a_host():
-    """By construction: the callers of encode(), and of what makes their data, have no parameter an amount fits in."""
+def test_only_questions_are_framed():
+    """By construction: encode() is called nowhere in the agent's terminals but on a question's data, and a question
+    has no parameter an amount fits in."""
     allowed = {"ask_last": ["acquirer"], "ask_settlement": ["acquirer", "host"], "_request": ["code"]}
-    calls, builders = [], {}
-    for module in (drivers.terminals.linkpos_message, drivers.terminals.stx_bcdlen):
-        tree = ast.parse(Path(module.__file__).read_text())
-        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-            names = [
-                node.func.id
-                for node in ast.walk(function)
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            ]
-            calls += [function.name for name in names if name == "encode"]
-            if function.name in allowed and module is drivers.terminals.linkpos_message:
-                builders[function.name] = [argument.arg for argument in function.args.args]
-        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        assert not any("simulators" in (name or "") for name in imported)
-    assert calls == ["_ask"]
+    framed, builders = set(), {}
+    for path in sorted(Path(drivers.terminals.__path__[0]).glob("*.py")):
+        tree = ast.parse(path.read_text())
+        assert "simulators" not in ast.dump(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "encode":
+                assert isinstance(node.args[0], ast.Call)
+                framed.add(ast.unparse(node.args[0].func))
+            if path.name == "linkpos_message.py" and isinstance(node, ast.FunctionDef) and node.name in allowed:
+                builders[node.name] = [argument.arg for argument in node.args.args]
+    assert framed == {"linkpos_message.ask_last", "linkpos_message.ask_settlement"}
     assert builders == allowed
 
 
@@ -318,4 +314,4 @@ def test_any_data_in_a_right_frame_is_read_or_refused(data):
             assert problems(report.fields) == []
             assert report.raw is not None
             assert len(report.raw) == len(payload) + 5
-        assert not Framer(BCD).feed(encode(payload, BCD))[1:]
+        assert not Framer(stx(BCD)).feed(encode(payload, BCD))[1:]
