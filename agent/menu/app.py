@@ -76,6 +76,7 @@ class MenuApp(App[None]):
         self._now = now
         self._poll_s = poll_s
         self._asking = False
+        self._shop = "Slipkeeper"  # until the keeper tells; it stays on the screen when the keeper is gone
 
     def on_mount(self) -> None:
         self.register_theme(_THEME)
@@ -87,8 +88,8 @@ class MenuApp(App[None]):
     # ---- what screens ask of the application
     def header(self) -> Header:
         if self.status is None and self._error is None:  # nobody has answered yet: say nothing wrong
-            return Header("Slipkeeper", "", f"{self._now():%H:%M}", ())
-        return header(self.status, self._now(), self.words)
+            return Header(self._shop, "", f"{self._now():%H:%M}", ())
+        return header(self.status, self._now(), self.words, self._shop)
 
     def trouble(self) -> tuple[str, str] | None:
         """What is wrong with the keeper and what to do, None while it answers."""
@@ -119,6 +120,7 @@ class MenuApp(App[None]):
         was_down = self._error is not None
         self._asking = False
         self.status, self._error = message.status, message.error
+        self._shop = self.header().shop
         for screen in self.screen_stack:
             if isinstance(screen, Page) and screen.is_attached:
                 screen.show_header()

@@ -1,10 +1,12 @@
-"""Text in terminal columns: a Chinese character is two wide, and nothing a slip says may reach the terminal raw. Pure."""
+"""Text in terminal columns: a Chinese character is two wide, and nothing of a slip reaches the terminal raw. Pure."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _WIDE = ("W", "F")
+_PIECES = re.compile(r"[\u2e80-\u9fff\uff00-\uffef][，。：；！？、）」』]?|[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|\s+")
 _OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: control, format, surrogate, line and paragraph separator
 
 
@@ -39,6 +41,23 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     text = cut(text, width)
     blanks = " " * (width - columns(text))
     return blanks + text if right else text + blanks
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` columns: broken at blanks, between Chinese characters, or where it must be."""
+    lines, line = [], ""
+    for piece in _PIECES.findall(text):
+        if columns(line + piece.rstrip()) <= width:
+            line += piece
+            continue
+        if line.strip():
+            lines.append(line.rstrip())
+        line = piece.lstrip()
+        while columns(line) > width:
+            head = next(line[:end] for end in range(len(line), 0, -1) if columns(line[:end]) <= max(width, 2))
+            lines.append(head)
+            line = line[len(head) :]
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 
 def printable(text: str) -> str:

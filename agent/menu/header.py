@@ -39,17 +39,17 @@ _UNSURE: Final = (msgid("Terminal {name}: unknown"), Tone.WARN)
 _LOUDNESS: Final = {Tone.GOOD: 0, Tone.QUIET: 0, Tone.PLAIN: 1, Tone.WARN: 2, Tone.BAD: 3}
 
 
-def header(status: Status | None, now: datetime, words: Words) -> Header:
+def header(status: Status | None, now: datetime, words: Words, shop: str = "Slipkeeper") -> Header:
     """The header for the latest status; None = the keeper does not answer. `now` is this machine's clock."""
     if status is None:
-        return Header("Slipkeeper", "", f"{now:%H:%M}", ((words("The keeper does not answer"), Tone.BAD),))
+        return Header(shop, "", f"{now:%H:%M}", ((words("The keeper does not answer"), Tone.BAD),))
     seen = moment(status.get("now")) or now
     clock = f"{seen:%H:%M}"
     if status.get("clock") == "doubtful":
         clock = words("{time} clock doubtful", time=clock)
     day = (status.get("day") or {}).get("date")
     return Header(
-        one_line(status.get("shop") or "Slipkeeper"),
+        one_line(status.get("shop") or shop),
         words("Day {date}", date=one_line(day)) if day else words("Day unknown"),
         clock,
         (terminals(status, words), printers(status, words), sending(status, words)),
@@ -119,18 +119,17 @@ def _worst(phrases: Sequence[Phrase]) -> Phrase:
 
 
 def notices(status: Status | None, trouble: tuple[str, str] | None, words: Words) -> list[Phrase]:
-    """What stands on the main screen above the keys, most urgent first; at most three lines."""
+    """What stands above the nine keys, most urgent first: two lines of alarms, or three that the keeper is down."""
     if status is None:
         what, hint = trouble or (words("The keeper does not answer"), "")
-        return [
-            (one_line(what), Tone.BAD),
-            (words("Tell whoever looks after the till: {hint}", hint=one_line(hint)), Tone.PLAIN),
-            (words("Card payments go on; slips cannot be reprinted now. Trying again by itself."), Tone.PLAIN),
-        ]
+        tell = words("Tell whoever looks after the till: {hint}", hint=one_line(hint))
+        keep = words("What is paid now may go unrecorded: keep the terminal's slips. Trying again by itself.")
+        return [(one_line(what), Tone.BAD), (tell, Tone.PLAIN), (keep, Tone.PLAIN)]
     alarms = list(status.get("alarms") or [])
-    said = [(alarm(one, words), Tone.BAD) for one in alarms[:2]]
-    if len(alarms) > 2:
-        said.append((words("{count} more: see 5 Status", count=len(alarms) - 2), Tone.WARN))
+    shown = alarms[:2] if len(alarms) <= 2 else alarms[:1]
+    said = [(alarm(one, words), Tone.BAD) for one in shown]
+    if len(alarms) > len(shown):
+        said.append((words("{count} more: see 5 Status", count=len(alarms) - len(shown)), Tone.WARN))
     return said
 
 

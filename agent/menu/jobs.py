@@ -69,7 +69,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     ),
     "cancelled": Meaning(msgid("Cancelled"), msgid("It will not be printed."), Tone.QUIET),
     "printed_by_operator": Meaning(
-        msgid("Printed, seen by a person"), msgid("Somebody saw the paper come out whole."), Tone.GOOD
+        msgid("Printed (was seen)"), msgid("Somebody saw the paper come out whole."), Tone.GOOD
     ),
 }
 _STRANGE: Final = Meaning(
@@ -77,7 +77,7 @@ _STRANGE: Final = Meaning(
 )
 # The road a slip goes; every state stands behind one of these steps.
 STEPS: Final = (msgid("Waiting"), msgid("Sending"), msgid("Sent"))
-_BEHIND: Final = {"queued": 0, "held": 0, "failed_before": 0, "cancelled": 0, "sending": 1, "sent": 2}
+_BEHIND: Final = {"queued": 0, "held": 0, "failed_before": 0, "sending": 1, "sent": 2, "unconfirmed": 2}
 
 
 def meaning(job: Job) -> Meaning:
@@ -96,9 +96,10 @@ def road(job: Job, words: Words) -> list[tuple[str, Tone]]:
 
 def _passed(job: Job, state: str) -> int:
     """How many steps lie behind: what the history proves, not what usually happens."""
+    if state in _BEHIND:
+        return _BEHIND[state]
     seen = {str(one.get("state")) for one in job.get("history") or []}
-    reached = max((step + 1 for name, step in _BEHIND.items() if name in seen and name in ("sending", "sent")), default=1)
-    return min(_BEHIND.get(state, reached), len(STEPS))
+    return 3 if "sent" in seen else 2 if "sending" in seen else 1
 
 
 def reason(job: Job, words: Words) -> str:
@@ -115,22 +116,22 @@ def row(job: Job, words: Words) -> tuple[str, Tone]:
     here = meaning(job)
     copy_no = job.get("copy_no")
     kind = PURPOSES.get(str(job.get("purpose")))
-    name = words(kind) if kind else one_line(job.get("purpose") or "")
+    what = words(kind) if kind else one_line(job.get("purpose") or "")
     if isinstance(copy_no, int) and copy_no > 0:
-        name = f"{name} #{copy_no}"
+        what = f"{what} #{copy_no}"
     cells = (
         fit(f"{at:%m-%d %H:%M}" if at else "", 11),
-        fit(name, 16),
-        fit(one_line(job.get("title") or ""), 22),
+        fit(what, 14),
+        fit(one_line(job.get("title") or ""), 18),
         fit(one_line(job.get("printer") or ""), 8),
-        fit(words(here.say), 13),
+        fit(words(here.say), 19),
     )
     return "  ".join(cells), here.tone
 
 
 def attention(jobs: Sequence[Job]) -> int:
     """How many jobs wait for a person."""
-    return sum(1 for job in jobs if meaning(job).actions and not meaning(job).moving or job.get("state") == "held")
+    return sum(1 for job in jobs if (meaning(job).actions and not meaning(job).moving) or job.get("state") == "held")
 
 
 def name(job: Job, words: Words) -> str:

@@ -31,7 +31,11 @@ def papers(
     status: Status | None, days: Sequence[Mapping[str, Any]], settlements: Sequence[Mapping[str, Any]], words: Words
 ) -> list[Paper]:
     """Every list there is, today first."""
-    return [_today(status, words), *(_day(one, words) for one in days), *(_settlement(one, words) for one in settlements)]
+    return [
+        _today(status, words),
+        *(_day(one, words) for one in days),
+        *(_settlement(one, words) for one in settlements),
+    ]
 
 
 def _today(status: Status | None, words: Words) -> Paper:

@@ -20,6 +20,7 @@ from textual.widgets import Static
 from agent.desk_client import Desk
 from agent.errors import SlipkeeperError
 from agent.menu.cells import one_line
+from agent.menu.confirm import Confirm
 from agent.menu.header import Header, Status
 from agent.menu.vocabulary import Tone
 from agent.menu.widgets import HeaderBar, Key, KeyBar, phrase
@@ -62,7 +63,7 @@ class Page(Screen[None]):
 
     @property
     def menu(self) -> Menu:
-        return cast(Menu, self.app)
+        return cast("Menu", self.app)
 
     @property
     def words(self) -> Words:
@@ -105,6 +106,15 @@ class Page(Screen[None]):
 
     def action_back(self) -> None:
         self.dismiss()
+
+    def confirm(self, question: str, then: Callable[[], object]) -> None:
+        """Does `then` only after a clear yes."""
+
+        def answered(sure: object) -> None:
+            if sure:
+                then()
+
+        self.app.push_screen(Confirm(self.words, question), answered)
 
     # ---- asking the keeper
     def ask(self, call: Callable[[], Answer], then: Callable[[Answer], None]) -> None:

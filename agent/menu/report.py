@@ -16,10 +16,10 @@ from agent.words import Words
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label and what is known. An empty label continues the one above; an empty value makes a heading."""
+    """A label and what is known. An empty label continues the one above."""
 
     label: str
-    value: str = ""
+    value: str
     tone: Tone = Tone.PLAIN
 
 
@@ -87,20 +87,26 @@ def _alarms(status: Status, words: Words) -> Iterator[Fact]:
 
 
 def _terminals(status: Status, words: Words) -> Iterator[Fact]:
-    yield Fact(words("Terminals"), "" if status.get("terminals") else words("none"))
+    label = words("Terminals")
+    if not status.get("terminals"):
+        yield Fact(label, words("none"), Tone.WARN)
     for one in status.get("terminals") or []:
         said, tone = terminal(one, words)
-        since = words("since {time}", time=_at(one.get("since"), words))
+        yield Fact(label, f"{said}  {words('since {time}', time=_at(one.get('since'), words))}", tone)
         last = words("last heard {time}", time=_at(one.get("last_at"), words))
-        yield Fact("", f"{said} {since}, {last} ({one_line(one.get('driver', ''))} {one_line(one.get('mode', ''))})", tone)
+        yield Fact("", f"{last}  {one_line(one.get('driver', ''))} {one_line(one.get('mode', ''))}", Tone.QUIET)
+        label = ""
 
 
 def _printers(status: Status, words: Words) -> Iterator[Fact]:
-    yield Fact(words("Printers"), "" if status.get("printers") else words("none"))
+    label = words("Printers")
+    if not status.get("printers"):
+        yield Fact(label, words("none"), Tone.WARN)
     for one in status.get("printers") or []:
         said, tone = printer(one, words)
         queue = words("{queue} in the queue, {held} on hold", queue=one.get("queue", "?"), held=one.get("held", "?"))
-        yield Fact("", f"{one_line(one.get('name', ''))}  {said}  {queue}", tone)
+        yield Fact(label, f"{one_line(one.get('name', ''))}  {said}  {queue}", tone)
+        label = ""
         state = one.get("status") or {}
         yield Fact("", "  ".join(f"{words(label)} {_truth(state.get(name), words)}" for name, label in _PRINTER_FACTS))
         level = _LEVELS.get(one.get("level", -1))

@@ -19,11 +19,11 @@ from agent.words import Words
 Sale = Mapping[str, Any]
 
 WHEN: Final = 11  # 05-06 13:14
-KIND: Final = 14  # seven Chinese characters
+KIND: Final = 13  # Pre-auth void; six Chinese characters
 AMOUNT: Final = 15  # ￥12,345,678.90
 CARD: Final = 4
 TRACE: Final = 6
-MARKS: Final = 22
+STATE: Final = 19
 GAP: Final = "  "
 HEADINGS: Final = (
     (msgid("Time"), WHEN, False),
@@ -31,7 +31,7 @@ HEADINGS: Final = (
     (msgid("Amount"), AMOUNT, True),
     (msgid("Card"), CARD, False),
     (msgid("Trace"), TRACE, True),
-    (msgid("State"), MARKS - len(GAP), False),
+    (msgid("State"), STATE, False),
 )
 _TERMINAL_TIME = re.compile(r"(?:(?:\d{4}|-)-(\d\d-\d\d))?T(\d\d:\d\d)")
 
@@ -59,7 +59,7 @@ def row(sale: Sale, words: Words) -> Row:
         fit(amount(sale), AMOUNT, right=True),
         fit(last_four(sale), CARD),
         fit(one_line(sale.get("trace_no", "")), TRACE, right=True),
-        fit(mark, MARKS - len(GAP)),
+        fit(mark, STATE),
     )
     return Row(number(sale), GAP.join(cells), tone)
 
@@ -93,12 +93,12 @@ def when(sale: Sale) -> str:
 
 
 def moment(value: object) -> datetime | None:
-    """A point in time the desk wrote, as local time; None when it is none."""
+    """A point in time the desk wrote: UTC becomes local time, local time stays as written. None when it is none."""
     try:
         found = datetime.fromisoformat(str(value))
     except ValueError:
         return None
-    return found.astimezone().replace(tzinfo=None) if found.tzinfo else found
+    return found.astimezone().replace(tzinfo=None) if str(value).endswith("Z") else found.replace(tzinfo=None)
 
 
 def marks(sale: Sale, words: Words) -> tuple[str, Tone]:

@@ -40,6 +40,19 @@ def paragraph(said: Iterable[Phrase]) -> Content:
     return Content("\n").join(phrase(one) for one in said)
 
 
+class Text(Static):
+    """Text that is drawn again only when it changed: the status comes every two seconds, mostly with nothing new."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(markup=False, id=id, classes=classes)
+        self._said = Content()
+
+    def say(self, said: Content) -> None:
+        if said.plain != self._said.plain or said.spans != self._said.spans:
+            self._said = said
+            self.update(said)
+
+
 class HeaderBar(Widget):
     """Two lines: who, which day, what time; how terminal, printer and sending are."""
 
@@ -99,22 +112,20 @@ class KeyBar(Horizontal):
             await self.mount(*(KeyTile(key) for key in keys))
 
 
-class Tile(Static, can_focus=True):
+class Tile(Text, can_focus=True):
     """A large key in the middle of a screen: a number, a title, a line of help."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", show=False)]
 
     def __init__(self, key: str, title: str, help_line: str, action: str, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(self._said(key, title, help_line), markup=False, id=id)
-        self.key = key
+        super().__init__(id=id)
+        self._key = key
         self._action = action
+        self.label(title, help_line)
 
-    def say(self, title: str, help_line: str) -> None:
-        self.update(self._said(self.key, title, help_line))
-
-    @staticmethod
-    def _said(key: str, title: str, help_line: str) -> Content:
-        return Content.assemble((f"{key}  ", "bold $accent"), (title, "bold"), "\n   ", (help_line, "$text-muted"))
+    def label(self, title: str, help_line: str) -> None:
+        key = (f"{self._key}  ", "bold $accent")
+        self.say(Content.assemble(key, (title, "bold"), "\n   ", (help_line, "$text-muted")))
 
     async def action_press(self) -> None:
         await self.run_action(f"screen.{self._action}")

@@ -19,7 +19,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.fakes.desk_data import closed_days, sales, slip_text, status
 
@@ -49,7 +49,7 @@ class FakeDesk:
         self.facts = facts or Facts()
         self._server: _Server | None = None
 
-    def __enter__(self) -> FakeDesk:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -220,7 +220,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, content = self.server.desk.answer(self.command, self.path, body)
         data = content if isinstance(content, bytes) else _bytes(content)
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8" if isinstance(content, str) else "application/json")
+        self.send_header(
+            "Content-Type", "text/plain; charset=utf-8" if isinstance(content, str) else "application/json"
+        )
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -32,7 +32,13 @@ def status() -> dict[str, Any]:
             {
                 "name": "front",
                 "level": 1,
-                "status": {"online": "yes", "paper": "yes", "paper_low": "unknown", "cover_closed": "yes", "fault": "no"},
+                "status": {
+                    "online": "yes",
+                    "paper": "yes",
+                    "paper_low": "unknown",
+                    "cover_closed": "yes",
+                    "fault": "no",
+                },
                 "queue": 0,
                 "held": 0,
             }

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import Static
 
 from agent.menu.lists import Paper, papers
 from agent.menu.page import Page
@@ -60,7 +60,7 @@ class DaysScreen(Page):
         self.papers = papers(self.menu.status, days, settlements, self.words)
         self.query_one(Choices).show([(paper.path, (paper.text, paper.tone)) for paper in self.papers])
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_option_list_option_selected(self) -> None:
         self.action_open()
 
     def action_open(self) -> None:
@@ -70,17 +70,14 @@ class DaysScreen(Page):
 
     # ---- closing is not a cashier's everyday key: it is asked twice and cannot be taken back
     def action_close_day(self) -> None:
-        from agent.menu.screens.confirm import Confirm
-
-        def close(sure: bool | None) -> None:
-            if sure:
-                desk = self.menu.desk
-                self.ask(lambda: desk.post("/v1/days/close", {"operator": self.menu.operator}), self._closed)
-
         question = self.words("Close the business day now? The list gets its number; this cannot be undone.")
-        self.app.push_screen(Confirm(self.words, question), close)
+        self.confirm(question, self._close_day)
 
-    def _closed(self, _: Any) -> None:
+    def _close_day(self) -> None:
+        desk, operator = self.menu.desk, self.menu.operator
+        self.ask(lambda: desk.post("/v1/days/close", {"operator": operator}), self._day_closed)
+
+    def _day_closed(self, _: Any) -> None:
         self.menu.poll()
         self.reload()
 
@@ -92,8 +89,6 @@ class DayScreen(PaperPage):
         super().__init__()
         self._paper = paper
         self._shown = False
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("6", "queue", show=False)]
 
     def body(self) -> Iterable[Widget]:
         yield self.paper()

@@ -56,7 +56,13 @@ class FindScreen(SalesPage):
     # ---- typing
     def on_input_changed(self, event: Input.Changed) -> None:
         self.search.typed(event.value, monotonic())
+        self.mark_stale()
         self.set_timer(self.search.pause_s + _TIMER_SLACK_S, self._ask_now)
+
+    def mark_stale(self) -> None:
+        """What answers an older text is shown pale: it may be about another payment."""
+        for widget in self.query("#sales, #advice"):
+            widget.set_class(not self.search.settled, "stale")
 
     def _ask_now(self) -> None:
         question = self.search.question(monotonic())
@@ -68,6 +74,7 @@ class FindScreen(SalesPage):
     def _found(self, answer: Any) -> None:
         if self.search.answer():
             self.show_found(list(answer.get("transactions") or []), more=bool(answer.get("more")))
+        self.mark_stale()
         self._ask_now()
 
     def show_found(self, sales: list[Sale], *, more: bool) -> None:
@@ -98,7 +105,7 @@ class FindScreen(SalesPage):
         if choices.option_count:
             choices.highlighted = min(max((choices.highlighted or 0) + by, 0), choices.option_count - 1)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self) -> None:
         """Enter opens what is highlighted, but never a row that belongs to an older text."""
         if self.search.settled:
             self.action_open()

@@ -78,7 +78,9 @@ class JobScreen(Page):
         road = Content("  >  ").join(phrase(step) for step in jobs.road(job, self.words))
         self.query_one("#road", Static).update(road)
         why = jobs.reason(job, self.words)
-        said = [(self.words(here.do), Tone.PLAIN), *([(self.words("Reason: {why}", why=why), here.tone)] if why else [])]
+        said = [(self.words(here.do), Tone.PLAIN)]
+        if why:
+            said.append((self.words("Reason: {why}", why=why), here.tone))
         self.query_one("#todo", Static).update(paragraph(said))
         self.call_later(self.show_keys)
         if here.moving:

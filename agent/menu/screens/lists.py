@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from agent.errors import SlipkeeperError
+from agent.menu.doors import door
 from agent.menu.header import unprinted
 from agent.menu.page import Page
 from agent.menu.sales import Sale, headings, number, row
@@ -105,15 +106,13 @@ class SalesPage(Page):
         if self.more and not self._fetching and event.option_index >= len(self.sales) - 1:
             self.fetch(len(self.sales))
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_option_list_option_selected(self) -> None:
         self.action_open()
 
     def action_open(self) -> None:
         sale = self.chosen()
         if sale and number(sale):
-            from agent.menu.screens.preview import PreviewScreen
-
-            self.app.push_screen(PreviewScreen(sale))
+            self.app.push_screen(door("preview", sale))
 
 
 class DetailsScreen(SalesPage):
@@ -142,10 +141,8 @@ class DetailsScreen(SalesPage):
         self.ask(lambda: desk.post("/v1/details/today/print", {"operator": operator}), self._printing)
 
     def _printing(self, answer: Any) -> None:
-        from agent.menu.screens.job import JobScreen
-
         self._busy = False
-        self.app.push_screen(JobScreen(str(answer.get("job", ""))))
+        self.app.push_screen(door("job", str(answer.get("job", ""))))
 
     def failed(self, error: SlipkeeperError) -> None:
         self._busy = False

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from agent.desk_client import NoAnswer
 from agent.errors import SlipkeeperError
 from agent.menu.cells import printable
+from agent.menu.doors import door
 from agent.menu.page import Page
 from agent.menu.sales import Sale, details, number
 from agent.menu.vocabulary import JAMMED, LOST, REASONS, Tone
@@ -24,7 +25,10 @@ from agent.menu.widgets import Key, paragraph
 class PaperPage(Page):
     """A page with paper on it that can be scrolled, and something to print. Printing is asked for once."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("p,enter,asterisk", "print", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p,enter,asterisk", "print", show=False),
+        Binding("6", "queue", show=False),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +55,8 @@ class PaperPage(Page):
         self.ask(lambda: desk.post(path, {**body, "operator": self.menu.operator}), self._printing)
 
     def _printing(self, answer: Any) -> None:
-        from agent.menu.screens.job import JobScreen
-
         self.busy = False
-        self.app.switch_screen(JobScreen(str(answer.get("job", ""))))
+        self.app.switch_screen(door("job", str(answer.get("job", ""))))
 
     def failed(self, error: SlipkeeperError) -> None:
         self._lost = self.busy and isinstance(error, NoAnswer)
@@ -65,10 +67,13 @@ class PaperPage(Page):
     def action_print(self) -> None:
         """Each page knows what it prints."""
 
-    def action_queue(self) -> None:
-        from agent.menu.screens.queue import QueueScreen
+    def action_back(self) -> None:
+        if not self.busy:  # the answer to a print is never left behind; it comes within the desk's time-out
+            super().action_back()
 
-        self.app.switch_screen(QueueScreen())
+    def action_queue(self) -> None:
+        if self._lost:
+            self.app.switch_screen(door("queue"))
 
 
 class Reason(Static):
@@ -88,7 +93,6 @@ class PreviewScreen(PaperPage):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(index + 1), f"reason({index})", show=False) for index in range(len(REASONS))),
-        Binding("6", "queue", show=False),
     ]
 
     def __init__(self, sale: Sale | None) -> None:
@@ -112,10 +116,10 @@ class PreviewScreen(PaperPage):
 
     def _load(self, sale: Sale) -> None:
         self.sale = sale
-        desk, path = self.menu.desk, f"/v1/slips/{number(sale)}"
+        desk, path = self.menu.desk, f"/v1/slips/{number(sale)}?format=text&as=reprint"
         self.query_one("#details", Static).update(paragraph(details(sale, self.words)))
         self._mark()
-        self.ask(lambda: desk.get_bytes(path, format="text", **{"as": "reprint"}).decode("utf-8", "replace"), self._show)
+        self.ask(lambda: desk.get_bytes(path).decode("utf-8", "replace"), self._show)
 
     def _show(self, text: str) -> None:
         self.shown = True

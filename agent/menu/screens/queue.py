@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
-from textual.widgets import OptionList, Static
+from textual.widgets import Static
 
 from agent.menu import jobs
+from agent.menu.doors import door
 from agent.menu.page import Page
 from agent.menu.vocabulary import Tone
 from agent.menu.widgets import Choices, Key, phrase
@@ -62,19 +63,17 @@ class QueueScreen(Page):
         self.query_one(Choices).show([(None, jobs.row(job, self.words)) for job in found])
         waiting = jobs.attention(found)
         words = self.words
-        note = words("{count} wait for you. Enter opens one.", count=waiting) if waiting else ""
+        note = words("Waiting for you: {count}. Enter opens one.", count=waiting) if waiting else ""
         if not found:
             note = words("Nothing was printed yet.")
         line = self.query_one("#note", Static)
         line.display = bool(note)
         line.update(phrase((note, Tone.WARN if waiting else Tone.QUIET)))
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_option_list_option_selected(self) -> None:
         self.action_open()
 
     def action_open(self) -> None:
-        from agent.menu.screens.job import JobScreen
-
         index = self.query_one(Choices).highlighted
         if index is not None and index < len(self.jobs):
-            self.app.push_screen(JobScreen(str(self.jobs[index].get("id", ""))))
+            self.app.push_screen(door("job", str(self.jobs[index].get("id", ""))))

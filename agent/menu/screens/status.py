@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from agent.menu.cells import fit
+from agent.menu.cells import fit, wrap
 from agent.menu.header import sending
 from agent.menu.page import Page
 from agent.menu.report import Fact, facts, sending_facts
 from agent.menu.vocabulary import Tone
-from agent.menu.widgets import STYLES, Key, paragraph
+from agent.menu.widgets import STYLES, Key, Text, paragraph
 
-_LABEL = 16
+_LABEL = 18
 
 
-def table(found: Sequence[Fact]) -> Content:
-    """Facts below each other, values behind their labels."""
-    lines = [
-        Content.assemble((fit(fact.label, _LABEL), "$text-muted"), "  ", (fact.value, STYLES[fact.tone]))
-        for fact in found
-    ]
+def table(found: Sequence[Fact], width: int) -> Content:
+    """Facts below each other, values behind their labels and wrapped there, in `width` columns."""
+    lines = []
+    for fact in found:
+        for index, part in enumerate(wrap(fact.value, max(width - _LABEL - 2, 20))):
+            label = "" if index else fact.label
+            lines.append(
+                Content.assemble((fit(label, _LABEL), "$text-muted"), "  ", Content.styled(part, STYLES[fact.tone]))
+            )
     return Content("\n").join(lines)
 
 
 class StatusScreen(Page):
     def body(self) -> Iterable[Widget]:
-        yield VerticalScroll(Static(id="facts", markup=False), id="scroll")
+        yield VerticalScroll(Text(id="facts"), id="scroll")
 
     def on_mount(self) -> None:
         self.query_one("#scroll").focus()
@@ -45,19 +49,19 @@ class StatusScreen(Page):
             said = [Fact(words("Keeper"), trouble[0], Tone.BAD), Fact("", trouble[1], Tone.BAD)]
         else:
             said = [Fact(words("Keeper"), words("asking"))]
-        self.query_one("#facts", Static).update(table(said))
+        self.query_one("#facts", Text).say(table(said, self.size.width - 4))
 
 
 class SendScreen(Page):
     def body(self) -> Iterable[Widget]:
         yield Static(self.words("Send now"), classes="title", markup=False)
-        yield Static(id="sending", markup=False)
-        yield Static(id="facts", markup=False)
+        yield Text(id="sending")
+        yield Text(id="facts")
 
     def keys(self) -> Sequence[Key]:
         return (self.back_key(), Key("7", self.words("Send now"), "send"))
 
-    BINDINGS = [("7", "send", "")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("7", "send", show=False)]
 
     def on_mount(self) -> None:
         self.heard()
@@ -73,7 +77,7 @@ class SendScreen(Page):
     def heard(self) -> None:
         status, words = self.menu.status, self.words
         if status is None:
-            self.query_one("#sending", Static).update(paragraph([(words("Sending: unknown"), Tone.WARN)]))
+            self.query_one("#sending", Text).say(paragraph([(words("Sending: unknown"), Tone.WARN)]))
             return
-        self.query_one("#sending", Static).update(paragraph([sending(status, words)]))
-        self.query_one("#facts", Static).update(table(list(sending_facts(status, words))))
+        self.query_one("#sending", Text).say(paragraph([sending(status, words)]))
+        self.query_one("#facts", Text).say(table(list(sending_facts(status, words)), self.size.width - 4))

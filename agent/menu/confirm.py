@@ -32,7 +32,7 @@ class Confirm(ModalScreen[bool]):
         )
 
     def action_yes(self) -> None:
-        self.dismiss(True)
+        self.dismiss(result=True)
 
     def action_no(self) -> None:
-        self.dismiss(False)
+        self.dismiss(result=False)
