@@ -8,7 +8,6 @@ CJK extension A at most.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Final
 
@@ -22,15 +21,17 @@ def encode(text: str) -> bytes:
     return text.encode("gb18030")
 
 
-def missing(text: str, charset: str) -> str:
-    """The characters of normalised `text` that a printer of this charset cannot print, each once, in order."""
+def missing(text: str, charset: str) -> frozenset[str]:
+    """The characters of normalised `text` that a printer of this charset cannot print."""
     if text.isascii():
-        return ""
-    held = _HELD[charset]
-    return "".join(dict.fromkeys(sign for sign in text if not held(sign)))
+        return frozenset()
+    seen, held = _SEEN[charset], _HELD[charset]
+    rest = set(text) - seen
+    lost = frozenset(sign for sign in rest if not held(sign))
+    seen |= rest - lost
+    return lost
 
 
-@functools.lru_cache(maxsize=16384)
 def _in_gb18030(sign: str) -> bool:
     if ord(sign) in _EXTENSION_A or sign.isascii():
         return True
@@ -38,18 +39,18 @@ def _in_gb18030(sign: str) -> bool:
     return len(code) == 2 and not _user_defined(code)
 
 
-@functools.lru_cache(maxsize=16384)
 def _in_gbk(sign: str) -> bool:
     return sign.isascii() or _decodes(_code(sign), "gbk")
 
 
-@functools.lru_cache(maxsize=16384)
 def _in_gb2312(sign: str) -> bool:
     # By the code, not by the sign: Python's tables give A1A4 and A1AA to other signs in gb2312 than in gbk.
     return sign.isascii() or _decodes(_code(sign), "gb2312")
 
 
 _HELD: Final[dict[str, Callable[[str], bool]]] = {"gb18030": _in_gb18030, "gbk": _in_gbk, "gb2312": _in_gb2312}
+# Characters found to be in the font: slips say the same words again and again. At most a font's worth.
+_SEEN: Final[dict[str, set[str]]] = {charset: set() for charset in CHARSETS}
 
 
 def _code(sign: str) -> bytes:

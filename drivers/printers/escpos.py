@@ -8,16 +8,17 @@ Byte values: Epson ESC/POS reference; MY-628/638 programming guide for the Chine
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from agent.contract import Level, PrinterDriver, PrinterStatus
-from agent.slips.layout import PhysicalLine, Run, lay_out, normalise
-from agent.slips.model import Align, Captured, Cell, Cut, Image, Line, QrCode, Row, Slip
+from agent.slips import drawing
+from agent.slips.layout import PhysicalLine, lay_out, normalise
+from agent.slips.model import Align, Captured, Cell, Cut, Image, Line, QrCode, Row, Rule, Slip
 from drivers.printers import answers, raster
 from drivers.printers.charset import CHARSETS, encode, missing
-from drivers.printers.glyphs import Glyphs
 from drivers.printers.replay import safe, single_byte
 
 _RESET: Final = b"\x1b@"
@@ -26,8 +27,10 @@ _HANZI: Final = b"\x1c&"
 _ALIGN: Final = {Align.LEFT: b"\x1ba\x00", Align.CENTER: b"\x1ba\x01", Align.RIGHT: b"\x1ba\x02"}
 _CUT: Final = {True: b"\x1dVB\x00", False: b"\x1dVA\x00"}  # feed to the cutter, then cut: no separate feed
 _QR_MOST: Final = 2331  # bytes in a version 40 symbol at level M
-_CELL_DOTS: Final = 12  # font A at 203 dpi
-_PLAIN: Final = Run("", 0)
+_LEADING: Final = b"\x1bJ\x06"  # a line of text feeds 30 dots, its letters are 24 high
+
+_Style = tuple[int, int, bool, bool, bool]  # width, height, bold, underline, invert
+_PLAIN: Final[_Style] = (1, 1, False, False, False)
 
 
 class EscPos:
@@ -37,7 +40,6 @@ class EscPos:
         self.columns = columns
         self._charset = charset
         self._level = level
-        self._glyphs = Glyphs()
         self._ready = (_ASB_ON if level >= Level.STATUS else b"") + _HANZI
 
     def encode(self, slip: Slip) -> bytes:
@@ -61,10 +63,10 @@ class EscPos:
         return rows(raw, self.columns)
 
     def _pieces(self, slip: Slip) -> Iterator[bytes]:
-        slip = replace(slip, columns=min(slip.columns, self.columns))
+        slip, drawn = self._sayable(replace(slip, columns=min(slip.columns, self.columns)))
         style = _PLAIN
-        for line in lay_out(self._sayable(slip), self._charset):
-            if line.row is None and not self._lacks(line):
+        for line in lay_out(slip, self._charset):
+            if line.row is None and not (drawn and any(drawn.intersection(run.text) for run in line.runs)):
                 text, style = _text(line, style)
                 yield text
                 continue
@@ -76,7 +78,7 @@ class EscPos:
         if isinstance(row, Cut):
             return _CUT[row.partial]
         if isinstance(row, Image):
-            return _aligned(row.align, raster.encoded(row, self.columns * _CELL_DOTS))
+            return _aligned(row.align, raster.encoded(row, self.columns * drawing.CELL))
         if isinstance(row, QrCode):
             return self._qr(row, columns)
         ready = self._ready if not single_byte(row.data) else self._ready.removesuffix(_HANZI)
@@ -94,55 +96,58 @@ class EscPos:
 
     # -- what the font lacks ---------------------------------------------------------------------------------------
 
-    def _sayable(self, slip: Slip) -> Slip:
-        """The slip with `[U+20BB7]` for characters that neither the printer nor any font here can draw."""
+    def _sayable(self, slip: Slip) -> tuple[Slip, frozenset[str]]:
+        """The slip with `[U+20BB7]` for what no font here can draw either, and the characters that will be drawn."""
         texts = (cell.text for row in slip.rows if isinstance(row, Line) for cell in row.cells)
-        lost = missing(normalise("".join(text for text in texts if not text.isascii())), self._charset)
-        names = {sign: f"[U+{ord(sign):04X}]" for sign in lost if not self._glyphs.can_draw(sign)}
+        said = "".join(text for text in texts if not text.isascii())
+        rules = "".join(row.char for row in slip.rows if isinstance(row, Rule))
+        lost = missing(normalise(said + rules), self._charset)
+        names = {sign: f"[U+{ord(sign):04X}]" for sign in lost if not drawing.can_draw(sign)}
         if not names:
-            return slip
+            return slip, lost
         table = str.maketrans(names)
-        rows = (
-            Line(tuple(replace(cell, text=normalise(cell.text).translate(table)) for cell in row.cells))
-            if isinstance(row, Line)
-            else row
-            for row in slip.rows
-        )
-        return replace(slip, rows=tuple(rows))
-
-    def _lacks(self, line: PhysicalLine) -> bool:
-        return any(missing(run.text, self._charset) for run in line.runs)
+        rows = tuple(_renamed(row, table) for row in slip.rows)
+        return replace(slip, rows=rows), lost.difference(names)
 
     def _picture_of(self, line: PhysicalLine) -> bytes:
-        return raster.encoded(self._glyphs.draw(line), self.columns * _CELL_DOTS)
+        """A line of dots is understood by every printer; user-defined characters (FS 2) print as garbage on some."""
+        return raster.encoded(drawing.dots(line), self.columns * drawing.CELL) + _LEADING
 
 
-def _text(line: PhysicalLine, style: Run) -> tuple[bytes, Run]:
+def _renamed(row: Row, names: dict[int, str]) -> Row:
+    if isinstance(row, Line):
+        return Line(tuple(replace(cell, text=normalise(cell.text).translate(names)) for cell in row.cells))
+    return Rule() if isinstance(row, Rule) and normalise(row.char).translate(names) != normalise(row.char) else row
+
+
+def _text(line: PhysicalLine, style: _Style) -> tuple[bytes, _Style]:
     """One line of text behind `style`, and the style it leaves."""
     parts = []
     for run in line.runs:
-        wanted = _as_blank(style) if run.text.isspace() and not run.invert else run
-        parts += [_switch(style, wanted), encode(run.text)]
-        style = wanted
-    return b"".join([*parts, b"\n"]), style
+        wanted = (run.width, run.height, run.bold, run.underline, run.invert)
+        if not run.invert and run.text.isspace():
+            wanted = (1, 1, style[2], False, False)  # blanks between cells: whatever shows on no blank may stay
+        if wanted != style:
+            parts.append(_switch(style, wanted))
+            style = wanted
+        parts.append(encode(run.text))
+    parts.append(b"\n")
+    return b"".join(parts), style
 
 
-def _as_blank(style: Run) -> Run:
-    """The cheapest look for blanks between cells: whatever it was, without what shows on a blank."""
-    return replace(style, underline=False, invert=False, width=1, height=1)
-
-
-def _switch(now: Run, then: Run) -> bytes:
+@functools.lru_cache(maxsize=4096)
+def _switch(now: _Style, then: _Style) -> bytes:
     """The commands from one look to another; none where they are the same."""
+    width, height, bold, underline, invert = then
     found = b""
-    if (now.width, now.height) != (then.width, then.height):
-        found += b"\x1d!" + bytes([(then.width - 1) << 4 | (then.height - 1)])  # GS !: Latin and Hanzi alike
-    if now.bold != then.bold:
-        found += b"\x1bE" + bytes([then.bold])
-    if now.underline != then.underline:
-        found += b"\x1b-" + bytes([then.underline]) + b"\x1c-" + bytes([then.underline])  # Latin, then Hanzi
-    if now.invert != then.invert:
-        found += b"\x1dB" + bytes([then.invert])
+    if now[:2] != then[:2]:
+        found += b"\x1d!" + bytes([(width - 1) << 4 | (height - 1)])  # GS !: Latin and Hanzi alike
+    if now[2] != bold:
+        found += b"\x1bE" + bytes([bold])
+    if now[3] != underline:
+        found += b"\x1b-" + bytes([underline]) + b"\x1c-" + bytes([underline])  # Latin, then Hanzi
+    if now[4] != invert:
+        found += b"\x1dB" + bytes([invert])
     return found
 
 

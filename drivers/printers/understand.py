@@ -7,12 +7,13 @@ from itertools import groupby
 from typing import Final
 
 from agent.slips.model import Align, Cell, Cut, Feed, Image, Line, QrCode, Row
-from drivers import typeset
+from drivers import paper
+from drivers.typeset import typeset
 
 _ALIGN: Final = {
-    typeset.Align.LEFT: Align.LEFT,
-    typeset.Align.CENTER: Align.CENTER,
-    typeset.Align.RIGHT: Align.RIGHT,
+    paper.Align.LEFT: Align.LEFT,
+    paper.Align.CENTER: Align.CENTER,
+    paper.Align.RIGHT: Align.RIGHT,
 }
 _QR_MODULE_DOTS: Final = 4
 _MOST_FEED: Final = 20  # lines; a longer feed says no more on a picture
@@ -20,17 +21,17 @@ _MOST_FEED: Final = 20  # lines; a longer feed says no more on a picture
 
 def rows(raw: bytes, columns: int) -> tuple[Row, ...]:
     """What `raw` puts on paper of `columns` columns. Any bytes give rows."""
-    return tuple(_row(item, columns) for item in typeset.typeset(raw))
+    return tuple(_row(item, columns) for item in typeset(raw))
 
 
-def _row(item: typeset.Item, columns: int) -> Row:
-    if isinstance(item, typeset.StyledLine):
+def _row(item: paper.Item, columns: int) -> Row:
+    if isinstance(item, paper.StyledLine):
         return Line(_cells(item, columns))
-    if isinstance(item, typeset.Feed):
+    if isinstance(item, paper.Feed):
         return Feed(min(item.lines, _MOST_FEED))
-    if isinstance(item, typeset.Break):
+    if isinstance(item, paper.Break):
         return Cut(partial=item.how != "full")
-    if isinstance(item, typeset.Picture):
+    if isinstance(item, paper.Picture):
         dots = item.dots
         return Image(dots.width_dots, dots.height_dots, dots.bits, _ALIGN[item.align])
     symbol = item.symbol
@@ -39,7 +40,7 @@ def _row(item: typeset.Item, columns: int) -> Row:
     return Line((Cell(f"[{symbol.symbology}] {symbol.text}", align=_ALIGN[item.align]),))
 
 
-def _cells(line: typeset.StyledLine, columns: int) -> tuple[Cell, ...]:
+def _cells(line: paper.StyledLine, columns: int) -> tuple[Cell, ...]:
     """Runs of one look each as cells that keep their places.
 
     A cell's last column is blank (its gutter), as it nearly always is where a slip changes its look; where it is not,
@@ -66,19 +67,19 @@ def _cells(line: typeset.StyledLine, columns: int) -> tuple[Cell, ...]:
     return (Cell("", columns=indent), *cells) if indent > 1 else tuple(cells)
 
 
-def _without_pads(runs: Sequence[typeset.Run]) -> list[typeset.Run]:
+def _without_pads(runs: Sequence[paper.Run]) -> list[paper.Run]:
     """Runs with blanks (pads, or blanks that show nothing) in the look of the run before them."""
-    found: list[typeset.Run] = []
+    found: list[paper.Run] = []
     for run in runs:
         if found and run.text.isspace() and not run.style.invert and run.style.width == found[-1].style.width:
             style = found[-1].style
-            found.append(typeset.Run(run.text, style, run.offsets, run.sizes, run.columns, run.pad))
+            found.append(paper.Run(run.text, style, run.offsets, run.sizes, run.columns, run.pad))
         else:
             found.append(run)
     return found
 
 
-def _cell(style: typeset.Style, text: str, columns: int | None, align: Align = Align.LEFT) -> Cell:
+def _cell(style: paper.Style, text: str, columns: int | None, align: Align = Align.LEFT) -> Cell:
     return Cell(text, columns, align, style.bold, style.underline, style.invert, style.width, style.height)
 
 

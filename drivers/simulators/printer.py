@@ -134,8 +134,8 @@ class VirtualPrinter:
         self._ticked_at = time.monotonic()
         while not self._stop.is_set():
             with self._mutex:
-                wanted: list[object] = [self._listener] if self._listener and not self._link else []
-                wanted += [self._link] if self._link and self._model.room else []
+                wanted = [self._listener.fileno()] if self._listener and not self._link else []
+                wanted += [self._link.fileno()] if self._link and self._model.room else []
                 fast = self._model.busy and self._lines_per_s is None
             select.select(wanted, [], [], 0 if fast else _TICK_S)
             if self._bytes_per_s is not None:
