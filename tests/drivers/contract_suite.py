@@ -42,7 +42,8 @@ class Case:
     `feed`: bytes per side, in order. `expected`: for each report a subset of its fields; the name "kind" in it is the
     report's kind (default transaction). `early` leaves before anything is confirmed (status answers, passed bytes);
     `confirmed` because every report was confirmed, `abandoned` because every report was abandoned. `framed`: bytes
-    outside a frame mean nothing (a printer stream is not framed: whatever comes is paper). `secrets`: card numbers in
+    outside a frame mean nothing (a printer stream is not framed: whatever comes is paper). `results_from`: the side whose
+    frames a proxy holds; bytes of the other side pass. `secrets`: card numbers in
     `feed` that may come out nowhere. `memory_bytes`: what a line may hold after any garbage.
     """
 
@@ -56,8 +57,13 @@ class Case:
     confirmed: Out = field(default_factory=dict)
     abandoned: Out = field(default_factory=dict)
     framed: bool = True
+    results_from: Side = Side.TERMINAL
     secrets: tuple[str, ...] = ()
     memory_bytes: int = 256 * 1024
+
+    @property
+    def results_to(self) -> Side:
+        return Side.TILL if self.results_from is Side.TERMINAL else Side.TERMINAL
 
 
 Check = Callable[[Case], None]
@@ -165,20 +171,21 @@ def noise_before(case: Case) -> None:
         run = Run(case)
         before = noise
         if how != "glued":
-            run.say(noise)
+            run.say(noise, case.results_from)
             before = b""
         if how == "pause":
             run.silence()
         heard = len(run.reports)
         for side, data in case.feed:
-            run.say(before + data if side is Side.TERMINAL else data, side)
-            before = b"" if side is Side.TERMINAL else before
+            run.say(before + data if side is case.results_from else data, side)
+            before = b"" if side is case.results_from else before
         run.silence()
         _as_expected(run.reports[heard:], case)
         run.answer()
         if case.mode is Mode.PROXY:
-            want = noise + case.early.get(Side.TILL, b"") + case.confirmed.get(Side.TILL, b"")
-            assert bytes(run.out[Side.TILL]) == want, "noise does not reach the till as it came"
+            to = case.results_to
+            want = noise + case.early.get(to, b"") + case.confirmed.get(to, b"")
+            assert bytes(run.out[to]) == want, f"noise does not reach the {to} as it came"
 
     noisy()
 
@@ -186,22 +193,23 @@ def noise_before(case: Case) -> None:
 def cut_off(case: Case) -> None:
     """A last message without its end is no report and is not acknowledged; a proxy still passes every byte."""
     *before, (side, last) = case.feed
+    assert side is case.results_from, "the feed must end with a result"
     for end in sorted({*range(max(1, len(last) - 20), len(last)), *range(1, len(last), max(1, len(last) // 20))}):
         run = Run(case)
         run.feed(before)
         heard = len(run.reports)
         run.answer()
-        acknowledged = bytes(run.out[Side.TERMINAL])
+        acknowledged = bytes(run.out[side])
         run.say(last[:end], side)
         run.silence()
         run.hang_up()
         assert len(run.reports) < len(case.expected), f"{end} of {len(last)} bytes made a report"
         assert len(run.reports) == heard, "hanging up made a report"
-        extra = bytes(run.out[Side.TERMINAL])[len(acknowledged) :]
-        assert extra in case.early.get(Side.TERMINAL, b""), f"half a message was answered with {extra.hex()}"
-        if case.mode is Mode.PROXY and side is Side.TERMINAL:
+        extra = bytes(run.out[side])[len(acknowledged) :]
+        assert extra in case.early.get(side, b""), f"half a message was answered with {extra.hex()}"
+        if case.mode is Mode.PROXY:
             came = b"".join(data for where, data in before if where is side) + last[:end]
-            assert bytes(run.out[Side.TILL]) == came, "bytes of half a message were lost"
+            assert bytes(run.out[case.results_to]) == came, "bytes of half a message were lost"
 
 
 def resent(case: Case) -> None:
@@ -351,15 +359,15 @@ def no_secrets(case: Case) -> None:
                 assert secret[6:-4] not in text, "the middle of a card number left the driver"
 
 
-def till_passes_at_once(case: Case) -> None:
-    """A proxy never delays the till, not by a byte, not while it holds a result."""
+def questions_pass_at_once(case: Case) -> None:
+    """A proxy never delays the one who asks, not by a byte, not while it holds a result."""
     run = Run(case)
     asked = bytearray()
-    for side, data in (*case.feed, (Side.TILL, b"\x06\x15more")):
+    for side, data in (*case.feed, (case.results_to, b"\x06\x15more")):
         for place in range(len(data)):
             run.say(data[place : place + 1], side)
-            asked += data[place : place + 1] if side is Side.TILL else b""
-            assert bytes(run.out[Side.TERMINAL]) == bytes(asked), "the till's bytes wait or change"
+            asked += data[place : place + 1] if side is case.results_to else b""
+            assert bytes(run.out[case.results_from]) == bytes(asked), f"bytes from the {case.results_to} wait or change"
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -382,7 +390,7 @@ def checks(case: Case) -> tuple[Check, ...]:
     return (
         *CHECKS,
         *(FRAMED if case.framed and case.expected else ()),
-        *((till_passes_at_once,) if case.mode is Mode.PROXY else ()),
+        *((questions_pass_at_once,) if case.mode is Mode.PROXY else ()),
         *((no_secrets,) if case.secrets else ()),
     )
 

@@ -22,9 +22,9 @@ from tests.drivers.contract_suite import (
     noise_before,
     nothing_before_confirm,
     pairs,
+    questions_pass_at_once,
     random_cuts,
     resent,
-    till_passes_at_once,
     well_formed,
     whole,
 )
@@ -277,7 +277,7 @@ def test_an_honest_driver_passes(good: Case, check: Check):
         (Misspells, Mode.ECR, {well_formed}),
         (PassesBeforeItIsRecorded, Mode.PROXY, {whole, nothing_before_confirm}),
         (BlocksTheSale, Mode.PROXY, {failing_store}),
-        (DelaysTheTill, Mode.PROXY, {till_passes_at_once}),
+        (DelaysTheTill, Mode.PROXY, {questions_pass_at_once}),
     ],
 )
 def test_a_wrong_driver_is_caught(wrong: type[Honest], mode: Mode, caught_by: set[Check]):

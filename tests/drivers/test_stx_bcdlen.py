@@ -100,7 +100,7 @@ CASES = (
         secrets=(PAN,),
     ),
     Case("ecr-no-ack", driver, Mode.ECR, ((TERMINAL, DAMAGED + TOLD),), (SALE,), {"ack": False}, secrets=(PAN,)),
-    Case("tap", driver, Mode.TAP, ((TERMINAL, ASKED), (TERMINAL, TOLD), (TILL, ACK)), (SALE,), secrets=(PAN,)),
+    Case("tap", driver, Mode.TAP, ((TERMINAL, ASKED), (TILL, ACK), (TERMINAL, TOLD)), (SALE,), secrets=(PAN,)),
     Case(
         "hicaps-be16",
         driver,
