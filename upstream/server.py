@@ -49,10 +49,10 @@ class Server:
             ) from cause
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
         self.url = f"http://{host}:{self._server.effective_port}"
-
-    def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)
+
+    def run(self) -> None:
         try:
             self._server.run()  # waitress takes SystemExit for "finish what is under way and return"
         finally:
