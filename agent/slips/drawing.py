@@ -7,6 +7,8 @@ aside. Pillow is imported when the first letter is drawn.
 from __future__ import annotations
 
 import functools
+import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.slips import fonts, model
@@ -23,6 +25,7 @@ _LATIN_FOOT: Final = 19  # the line letters stand on, from the top of the cell: 
 _CHINESE_FOOT: Final = 21
 _NOTHING: Final = "\uffff"  # no character: faces draw their box for it
 _INK: Final = 255
+_SPARE: Final = fonts.Face(Path())  # the small Latin face Pillow brings
 
 
 def can_draw(sign: str) -> bool:
@@ -68,11 +71,14 @@ def glyph(sign: str, wide: int, high: int, *, bold: bool) -> Image.Image:
 
     columns = width(sign)
     size = (columns * wide * CELL, high * EM)
-    name = _face(sign)
-    if name is None:
+    face = _face(sign)
+    if face is None:  # ￥ and ： have narrow forms that Latin faces know
+        sign = unicodedata.normalize("NFKC", sign)
+        face = _face(sign) if len(sign) == 1 else None
+    if face is None:
         return _box(size)
     latin = columns == 1
-    font = _font(name, (_LATIN_SIZE if latin else EM) * high)
+    font = _font(face, (_LATIN_SIZE if latin else EM) * high)
     foot = (_LATIN_FOOT if latin else _CHINESE_FOOT) * high
     canvas = Image.new("L", (4 * EM * high, 2 * EM * high), 0)
     ImageDraw.Draw(canvas).text((canvas.width // 2, foot), sign, font=font, fill=_INK, anchor="ms")
@@ -81,8 +87,9 @@ def glyph(sign: str, wide: int, high: int, *, bold: bool) -> Image.Image:
         return Image.new("L", size, 0)
     middle, natural = canvas.width / 2, float(columns * CELL * high)
     if latin:  # monospaced: squeezed to the cell; proportional: what is wider than the cell is
-        natural = font.getlength("0") if name == "latin" else max(natural, ink[2] - ink[0])
-        middle = middle if name == "latin" else (ink[0] + ink[2]) / 2
+        even = face == fonts.faces().latin
+        natural = font.getlength("0") if even else max(natural, ink[2] - ink[0])
+        middle = middle if even else (ink[0] + ink[2]) / 2
     drop = max(ink[3] - size[1], 0)
     if sign == "*" and latin:  # faces hang it high; it stands for digits here
         drop = (ink[1] + ink[3]) // 2 - (_LATIN_FOOT - 7) * high
@@ -104,33 +111,24 @@ def _box(size: tuple[int, int]) -> Image.Image:
 
 
 @functools.lru_cache(maxsize=4096)
-def _face(sign: str) -> str | None:
-    """Which face draws the character: a letter of one column the Latin one, everything else the Chinese one."""
-    order = ("latin", "chinese", "spare") if width(sign) == 1 else ("chinese", "latin")
-    return next((name for name in order if _has(name, sign)), None)
+def _face(sign: str) -> fonts.Face | None:
+    """Which face draws the character: letters of one column the Latin one, everything else a Chinese one."""
+    found = fonts.faces()
+    latin = (found.latin,) if found.latin else ()
+    order = (*latin, *found.chinese, _SPARE) if width(sign) == 1 else (*found.chinese, *latin)
+    return next((face for face in order if _has(face, sign)), None)
 
 
-def _has(name: str, sign: str) -> bool:
-    try:
-        font = _font(name, EM)
-    except LookupError:
-        return False
-    drawn = font.getmask(sign)
-    nothing = font.getmask(_NOTHING)
+def _has(face: fonts.Face, sign: str) -> bool:
+    font = _font(face, EM)
+    drawn, nothing = font.getmask(sign), font.getmask(_NOTHING)
     return (drawn.size, bytes(drawn)) != (nothing.size, bytes(nothing))
 
 
 @functools.lru_cache(maxsize=64)
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def _font(face: fonts.Face, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     from PIL import ImageFont  # noqa: PLC0415 - heavy, and needed by few
 
-    if name == "spare":  # Pillow brings a small Latin face of its own
-        spare = ImageFont.load_default(size)
-        if isinstance(spare, ImageFont.FreeTypeFont):
-            return spare
-        raise LookupError(name)
-    found = fonts.faces()
-    face = found.latin if name == "latin" else found.chinese
-    if face is None:
-        raise LookupError(name)
+    if face is _SPARE:
+        return ImageFont.load_default(size)
     return ImageFont.truetype(str(face.path), size, index=face.index)

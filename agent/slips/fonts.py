@@ -39,6 +39,7 @@ _CHINESE: Final = (
     "simsun.ttc",
 )
 _LATIN: Final = ("DejaVuSansMono.ttf", "LiberationMono-Regular.ttf", "NotoSansMono-Regular.ttf", "consola.ttf")
+_ENOUGH: Final = 3
 _SIMPLIFIED: Final = ("SC", "CN", "Hei", "GB")
 
 
@@ -52,9 +53,9 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """None: there is none on this machine."""
+    """What a machine has. `chinese`: best first, the others for rare characters the first one lacks."""
 
-    chinese: Face | None
+    chinese: tuple[Face, ...]
     latin: Face | None
 
 
@@ -62,7 +63,7 @@ class Faces:
 def faces() -> Faces:
     """What this machine has, looked up once a process."""
     found = search(directories(), packaged())
-    if found.chinese is None:
+    if not found.chinese:
         _log.warning("no_chinese_font hint=%s", "pip install slipkeeper[fonts], or install the package fonts-noto-cjk")
     return found
 
@@ -70,9 +71,9 @@ def faces() -> Faces:
 def search(places: Sequence[Path], brought: Path | None = None) -> Faces:
     """The best faces under `places`; `brought` is a Chinese face that comes before them."""
     here = {path.name: path for place in places for path in _fonts(place)}
-    chinese = brought or next((here[name] for name in _CHINESE if name in here), None)
+    chinese = [*([brought] if brought else []), *(here[name] for name in _CHINESE if name in here)]
     latin = next((here[name] for name in _LATIN if name in here), None)
-    return Faces(_face(chinese) if chinese else None, Face(latin) if latin else None)
+    return Faces(tuple(map(_face, chinese[:_ENOUGH])), Face(latin) if latin else None)
 
 
 def packaged() -> Path | None:

@@ -8,6 +8,7 @@ An amount is never broken: it takes the columns its neighbours do not need, else
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -101,7 +102,11 @@ def _line(line: Line, columns: int, charset: str) -> Iterator[PhysicalLine]:
 
 def _sane(cell: Cell) -> Cell:
     """Text a printer can say; sizes a printer has."""
-    text = "\n".join(normalise(part) for part in cell.text.split("\n"))
+    text = cell.text
+    if not (text.isascii() and text.isprintable()):
+        text = "\n".join(normalise(part) for part in text.split("\n"))
+    if text == cell.text and cell.width == cell.height == 1:
+        return cell
     size = (min(max(cell.width, 1), _LARGEST), min(max(cell.height, 1), _LARGEST))
     return replace(cell, text=text, width=size[0], height=size[1])
 
@@ -131,6 +136,8 @@ def _beside(cells: Sequence[Cell], columns: int, charset: str) -> Iterator[Physi
 
 def _shrunk(cell: Cell, limit: int, charset: str) -> Cell:
     """The cell no wider than its amount, or one Chinese character, allows."""
+    if cell.width == 1:
+        return cell
     widest = max(amount_width(cell.text, charset), _LEAST)
     return replace(cell, width=max(min(cell.width, limit // widest), 1))
 
@@ -166,6 +173,7 @@ def _placed(run: Run, align: Align, limit: int, share: int, *, last: bool) -> tu
     return tuple(part for part in parts if part.columns)
 
 
+@functools.lru_cache(maxsize=512)
 def _blank(count: int) -> Run:
     return Run(" " * count, count)
 

@@ -47,7 +47,7 @@ def png(slip: Slip, understand: Understand | None = None) -> bytes:
     ]
     picture.putpalette([*colours, 255, 255, 255])
     out = io.BytesIO()
-    picture.save(out, "PNG", bits=4, transparency=_CLEAR, dpi=(DPI, DPI), optimize=True)
+    picture.save(out, "PNG", bits=4, transparency=_CLEAR, dpi=(DPI, DPI), compress_level=6)
     return out.getvalue()
 
 

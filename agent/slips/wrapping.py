@@ -66,6 +66,11 @@ def normalise(text: str) -> str:
     """`text` as a printer can say it: composed, no control, joining, direction, variation or lone combining signs."""
     if text.isascii() and text.isprintable():
         return text
+    return _normalised(text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _normalised(text: str) -> str:
     text = "".join(" " if sign in _BLANKS else sign for sign in text)
     text = _HALF.sub(lambda found: unicodedata.normalize("NFKC", found.group()), text)
     return "".join(map(_printable, unicodedata.normalize("NFC", text).translate(_SAME)))
@@ -85,7 +90,7 @@ def _printable(sign: str) -> str:
 
 def amount_width(text: str, charset: str = "gb18030") -> int:
     """Columns of the widest amount in `text`, 0 when there is none. Amounts are never broken while they fit at all."""
-    return max((width(found.group(), charset) for found in _AMOUNT.finditer(text)), default=0)
+    return max((width(amount, charset) for amount in _AMOUNT.findall(text)), default=0)
 
 
 def unit_width(text: str, charset: str = "gb18030") -> int:

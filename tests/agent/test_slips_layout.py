@@ -133,12 +133,24 @@ def test_amount_takes_from_its_neighbours() -> None:
     assert lines_of(*row, columns=17) == ["消费 ￥123,456.00"]
 
 
-def test_amount_shrinks_before_it_breaks() -> None:
+def test_amount_without_room_stands_on_the_next_line() -> None:
     double = Cell("￥999,999.00", align=Align.RIGHT, width=2, height=2)
     [line] = lay_out(Slip("t", 32, (Line((Cell("金额"), double)),)))
     assert [run.width for run in line.runs if "9" in run.text] == [2]
-    [line] = lay_out(Slip("t", 24, (Line((Cell("金额"), double)),)))
-    assert [run.width for run in line.runs if "9" in run.text] == [1]
+    label, line = lay_out(Slip("t", 24, (Line((Cell("金额"), double)),)))
+    assert plain(label) == "金额"
+    assert [(run.text, run.width) for run in line.runs] == [("￥999,999.00", 2)]
+
+
+def test_table_row_with_a_huge_amount_keeps_every_word_whole() -> None:
+    row = [Cell(text, columns=wide, align=Align.LEFT) for text, wide in (("13:14", 6), ("预授", 5), ("000351", 7))]
+    last = Cell("1,123,456.00", columns=9, align=Align.RIGHT)
+    assert lines_of(*row, last, columns=27) == ["13:14 预授 000351", "               1,123,456.00"]
+
+
+def test_amount_shrinks_before_it_breaks() -> None:
+    [line] = lay_out(Slip("t", 20, (Line((Cell("￥999,999.00", width=2, height=2),)),)))
+    assert [(run.text, run.width, run.height) for run in line.runs] == [("￥999,999.00", 1, 2)]
 
 
 def test_inverted_cell_is_a_bar() -> None:
