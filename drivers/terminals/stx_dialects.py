@@ -9,7 +9,7 @@ from typing import Final
 from agent.contract import Mode
 from agent.errors import UsageError
 from drivers.framing import Layout, Length, encode, stx
-from drivers.terminals import linkpos_message
+from drivers.terminals import hk_text, linkpos_message
 from drivers.terminals.linkpos import ACQUIRERS
 from drivers.terminals.stx_dialect import Dialect, Question
 
@@ -35,9 +35,21 @@ def _linkpos(_mode: Mode, settings: Settings) -> Dialect:
     )
 
 
+def _hk_text(mode: Mode, settings: Settings) -> Dialect:
+    currency = _currency(settings, "HKD")
+    return Dialect(
+        hk_text.decode,
+        lambda frame: hk_text.read(frame, currency, own_question=mode is Mode.ECR),
+        {Question.TRANSACTION: hk_text.ask_transaction, Question.TOTALS: hk_text.ask_totals},
+        accepted=hk_text.EMPTY,
+        refused=b"",
+    )
+
+
 DIALECTS: Final[Mapping[str, tuple[Callable[[Mode, Settings], Dialect], frozenset[Mode]]]] = MappingProxyType(
     {
         "linkpos": (_linkpos, _ANY),
+        "hk-text": (_hk_text, _ANY),
     }
 )
 

@@ -56,6 +56,15 @@ SALE = {
 }
 TERMINAL, TILL = Side.TERMINAL, Side.TILL
 
+HK_OK = b'"<START>","<END>"'
+HK_TOLD = (
+    b'"<START>","STATUS=A","TXNID=000345","TXNTYPE=SALE","TXNDATE=20240506","TXNTIME=1314","APPCODE=123456",'
+    b'"PAN=4012888888881881","EXPDATE=2512","AMT=128.50","ENTRYMODE=T","TERMINALID=12345678","BATCHNO=000012",'
+    b'"CARDHOLDERNAME=DOE/JANE","<END>"'
+)
+HK_ASKED = b'"<START>","CMD=SALE","AMT=128.50","TXNID=000001","DETAIL=Y","<END>"'
+HK_SALE = {"transaction_type": "sale", "amount_minor": 12850, "currency": "HKD", "entry_mode": "contactless"}
+
 CASES = (
     Case(
         "proxy-sale",
@@ -114,7 +123,33 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize(("case", "check"), pairs(CASES))
+HK_CASES = (
+    Case(
+        "hk-proxy",
+        driver,
+        Mode.PROXY,
+        ((TILL, HK_ASKED), (TERMINAL, HK_OK), (TERMINAL, HK_TOLD)),
+        (HK_SALE,),
+        {"dialect": "hk-text"},
+        early={TERMINAL: HK_ASKED, TILL: HK_OK},
+        confirmed={TILL: HK_TOLD},
+        abandoned={TILL: HK_TOLD},
+        secrets=(PAN,),
+    ),
+    Case(
+        "hk-ecr",
+        driver,
+        Mode.ECR,
+        ((TERMINAL, HK_TOLD),),
+        (HK_SALE,),
+        {"dialect": "hk-text"},
+        confirmed={TERMINAL: HK_OK},
+        secrets=(PAN,),
+    ),
+)
+
+
+@pytest.mark.parametrize(("case", "check"), pairs(CASES + HK_CASES))
 def test_contract(case: Case, check: Check):
     check(case)
 
