@@ -109,8 +109,10 @@ class Papers:
 
     def further_copy(self, job: Job) -> Draft:
         """The request for a paper that a person did not see come out."""
+        copy_no = job.copy_no
         if job.of_seq is not None and job.purpose in _AGAIN:
             slip = self.shown(job.of_seq, operator=job.operator, marked=True)
+            copy_no = self._subject(job.of_seq)[1]
         else:
             raw = self._history.raw(job.seq)
             if raw is None:
@@ -122,7 +124,7 @@ class Papers:
             purpose=job.purpose,
             printer=job.printer,
             of_seq=job.of_seq,
-            copy_no=job.copy_no,
+            copy_no=copy_no,
             operator=job.operator,
             reason=job.reason,
             again_of=job.id,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from agent.entries import Entry, Kind
 from agent.print_jobs import OPEN
 from agent.search import searchable
-from agent.transactions import Transaction, identity, tell, tells_of_payment
+from agent.transactions import Transaction, identity, is_paper, tell, tells_of_payment
 
 _PAPERS: Final = frozenset({Kind.SETTLEMENT, Kind.DETAIL_LIST, Kind.NOTICE, Kind.SLIP})
 
@@ -75,7 +75,7 @@ def _project_paper(connection: sqlite3.Connection, number: int, entry: Entry) ->
             entry.day,
             entry.source,
             json.dumps(entry.body, ensure_ascii=False),
-            number if entry.raw_sha256 else None,
+            number if is_paper(entry) else None,
         ),
     )
 

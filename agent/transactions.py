@@ -39,6 +39,11 @@ def tells_of_payment(entry: Entry) -> bool:
     return entry.kind == Kind.TRANSACTION or entry.key.startswith(f"{Kind.TRANSACTION}:")
 
 
+def is_paper(entry: Entry) -> bool:
+    """Whether the entry's raw bytes are a slip for a printer. A wire frame tells of a payment too, but has no lines."""
+    return bool(entry.raw_sha256) and (entry.kind == Kind.SLIP or "\n" in str(entry.body.get("text", "")))
+
+
 def identity(entry: Entry) -> str:
     parts = [entry.body.get(name) for name in ("terminal_id", "batch_no", "trace_no", "transaction_type")]
     if all(parts):
@@ -51,7 +56,7 @@ def identity(entry: Entry) -> str:
 
 def tell(held: Transaction | None, number: int, entry: Entry) -> Transaction:
     """The payment after `entry` told of it; `held` is what was known before."""
-    paper = number if entry.raw_sha256 else None
+    paper = number if is_paper(entry) else None
     if held is None:
         return Transaction(
             number, identity(entry), entry.at, entry.day, entry.source, dict(entry.body), (number,), paper
