@@ -25,6 +25,7 @@ from agent.desk_client import Desk
 from agent.errors import SlipkeeperError, TryLater
 
 _START_S: Final = 30.0
+_SLIP_EVERY_S: Final = 1.2
 _CONFIG: Final = """\
 # Written by slipkeeper demo.
 [shop]
@@ -128,7 +129,7 @@ class Demo:
         began = time.monotonic()
         pause = max(1.0, seconds / 8)
         self._say("two terminals are selling; every slip is journalled before it is acknowledged")
-        self._sell()
+        self._sell(seconds)
         self._until("the first sales", lambda: self._count() >= 3)
         time.sleep(pause)
         self._reprint()
@@ -146,15 +147,13 @@ class Demo:
         self._compare()
         return self.result
 
-    def _sell(self) -> None:
+    def _sell(self, seconds: float) -> None:
+        """The slip terminal sells for about half the time, then settles, as in the evening."""
+        count = max(5, int(seconds * 0.5 / _SLIP_EVERY_S))
         self._start(
             "slips",
-            "-m",
-            "drivers.simulators.slip_terminal",
-            "--port",
-            str(self._directory / "terminal"),
-            "--interval-s",
-            "1.2",
+            *("-m", "drivers.simulators.slip_terminal", "--port", str(self._directory / "terminal"), "--style", "1"),
+            *("--every", str(_SLIP_EVERY_S), "--count", str(count), "--settle"),
         )
         self._start(
             "till",
@@ -170,29 +169,14 @@ class Demo:
         self.result.reprinted = answer["job"]
 
     def _settle(self) -> None:
-        """The terminals stop; the slip terminal prints its own settlement list, as in the evening."""
-        self._end("slips")
-        self._end("till")
+        """The terminals stop; the slip terminal has printed its own totals by then."""
         self._say("the terminal settles and prints its own totals")
-        printed = subprocess.run(  # noqa: S603 - our own words
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "drivers.simulators.slip_terminal",
-                    "--port",
-                    str(self._directory / "terminal"),
-                ),
-                *("--count", "0", "--settle"),
-            ],
-            check=False,
-            capture_output=True,
-            cwd=self._directory,
-            timeout=60,
-        )
-        if printed.returncode:
-            self.result.troubles.append(printed.stderr.decode(errors="replace")[-300:])
-        time.sleep(2.0)
+        slips = self._children["slips"]
+        self._until("the terminal to settle", lambda: slips.poll() is not None, 60.0)
+        if slips.returncode:
+            self.result.troubles.append(f"the slip terminal ended with {slips.returncode}")
+        self._end("till")
+        self._until("the settlement list", lambda: bool(self.desk.get("/v1/settlements")["settlements"]))
 
     def _close_day(self) -> None:
         self.result.sold = self._count()

@@ -108,7 +108,7 @@ _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "interim_title": ("中间清单", "Interim list"),
     "details_title": ("交易明细", "Transaction details"),
     "settlement_title": ("终端结算单", "Terminal settlement"),
-    "slip_title": ("终端小票", "Terminal slip"),
+    "unread_title": ("终端小票", "Terminal slip"),
     "test_title": ("打印测试页", "Printer test page"),
     "number": ("第 {number} 号", "No. {number}"),
 }
