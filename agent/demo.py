@@ -190,12 +190,14 @@ class Demo:
         """Both sides must end with the same number of entries and the same head."""
 
         def equal() -> bool:
+            self.desk.post("/v1/sync/now", {})
             status = self.desk.get("/v1/status")
+            if status["sync"].get("unsent"):
+                return False
             self.result.ours = {"cursor": status["journal"]["seq"], "head": status["journal"]["head"]}
             self.result.theirs = self._upstream_says(status["journal"]["id"])
             return bool(self.result.ours == self.result.theirs)
 
-        self.desk.post("/v1/sync/now", {})
         self._until("upstream to hold everything", equal, 60.0)
 
     def _upstream_says(self, journal_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
+import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -102,7 +103,7 @@ class Keeper:
                 _log.warning("the journal ends here: kept as %s", succeed(state))
             (state / _SUCCEED).unlink()
         return open_journal(
-            state, stamp=self._stamper, salt=partial(secrets.token_hex, 16), new_id=partial(secrets.token_hex, 16)
+            state, stamp=self._stamper, salt=partial(secrets.token_hex, 16), new_id=lambda: str(uuid.uuid4())
         )
 
     def _begin(self, journal: Journal, alarms: Alarms, opened: Opened) -> None:

@@ -49,4 +49,8 @@ def enroll(session: Session, url: str, code: str) -> None:
     from agent import enrol
 
     enrolment = enrol.enrol(session.config, url, code)
-    click.echo(session.words("enrolled as {label} at {url}", label=enrolment.terminal_label, url=enrolment.base_url))
+    click.echo(
+        session.words(
+            "enrolled as {label} at {url}", label=enrolment.label or enrolment.journal_id, url=enrolment.base_url
+        )
+    )
