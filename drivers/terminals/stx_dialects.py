@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from agent.contract import Mode
+from agent.contract import Mode, Side
 from agent.errors import UsageError
 from drivers.framing import Layout, Length, encode, stx
-from drivers.terminals import hk_text, linkpos_message
+from drivers.terminals import hk_text, linkpos_message, nac_8583
 from drivers.terminals.linkpos import ACQUIRERS
 from drivers.terminals.stx_dialect import Dialect, Question
 
 Settings = Mapping[str, object]
 _ANY: Final = frozenset({Mode.PROXY, Mode.ECR, Mode.TAP})
+_HEARS: Final = frozenset({Mode.PROXY, Mode.TAP})  # the agent is nobody's host
 
 
 def _linkpos(_mode: Mode, settings: Settings) -> Dialect:
@@ -46,10 +47,21 @@ def _hk_text(mode: Mode, settings: Settings) -> Dialect:
     )
 
 
+def _nac_8583(mode: Mode, settings: Settings) -> Dialect:
+    """The terminal asks, the host answers: in a proxy the `till` port is the line to the host."""
+    currency = _currency(settings, "CNY")
+    return Dialect(
+        stx(_layout(settings, nac_8583.LIMIT_BYTES)),
+        lambda frame: nac_8583.read(frame, currency),
+        results_from=Side.TILL if mode is Mode.PROXY else Side.TERMINAL,
+    )
+
+
 DIALECTS: Final[Mapping[str, tuple[Callable[[Mode, Settings], Dialect], frozenset[Mode]]]] = MappingProxyType(
     {
         "linkpos": (_linkpos, _ANY),
         "hk-text": (_hk_text, _ANY),
+        "nac-8583": (_nac_8583, _HEARS),
     }
 )
 

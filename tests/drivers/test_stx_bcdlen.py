@@ -11,7 +11,7 @@ from drivers.framing import ACK, NAK, Layout, Length, encode
 from drivers.simulators.stx_terminal import message, request
 from drivers.terminals.linkpos_message import Role
 from drivers.terminals.stx_bcdlen import driver
-from tests.drivers import traces
+from tests.drivers import nac_messages, traces
 from tests.drivers.contract_suite import Case, Check, pairs
 
 BCD, BE16 = Layout(Length.BCD), Layout(Length.BE16)
@@ -149,7 +149,30 @@ HK_CASES = (
 )
 
 
-@pytest.mark.parametrize(("case", "check"), pairs(CASES + HK_CASES))
+NAC_ASKED = nac_messages.frame("0200", nac_messages.REQUEST)
+NAC_TOLD = nac_messages.frame("0210", nac_messages.ANSWER)
+NAC_SALE = {"transaction_type": "sale", "amount_minor": 12850, "currency": "CNY", "terminal_time": "--05-06T13:14:15"}
+
+NAC_CASES = (
+    Case(
+        "nac-proxy",  # the host answers, on the side of the till
+        driver,
+        Mode.PROXY,
+        ((TERMINAL, NAC_ASKED), (TILL, ACK), (TILL, NAC_TOLD)),
+        (NAC_SALE,),
+        {"dialect": "nac-8583"},
+        early={TILL: NAC_ASKED, TERMINAL: ACK},
+        confirmed={TERMINAL: NAC_TOLD},
+        abandoned={TERMINAL: NAC_TOLD},
+        results_from=TILL,
+    ),
+    Case(
+        "nac-tap", driver, Mode.TAP, ((TERMINAL, NAC_ASKED), (TERMINAL, NAC_TOLD)), (NAC_SALE,), {"dialect": "nac-8583"}
+    ),
+)
+
+
+@pytest.mark.parametrize(("case", "check"), pairs(CASES + HK_CASES + NAC_CASES))
 def test_contract(case: Case, check: Check):
     check(case)
 
