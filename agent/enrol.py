@@ -42,7 +42,7 @@ class Enrolment:
     base_url: str
     token: str
     site_id: str = ""
-    label: str = ""
+    terminal_label: str = ""
 
     def __repr__(self) -> str:  # a token never stands in a log or a traceback
         return f"Enrolment({self.journal_id}, {self.base_url})"
@@ -62,6 +62,8 @@ class Asking:
     @classmethod
     def of(cls, reader: Reader) -> Asking:
         meta = reader.meta()
+        if "base" not in meta:
+            raise TryLater("the journal is just being made", "try again in a second")
         parent: dict[str, Any] = {}
         if meta["parent_id"]:
             parent = {

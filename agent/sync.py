@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import email.utils
 import gzip
+import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +21,7 @@ from agent.errors import DamagedJournal
 BACKOFF_CAP_S: Final = 300.0
 SLOW_S: Final = 900.0  # what only a person can mend is tried this often
 RETRY_AFTER_CAP_S: Final = 3600.0  # a server that asks for years means "not now"
+HOUSEKEEPING_S: Final = 30.0
 LINGER_CAP_S: Final = 2.0  # money does not wait longer, whatever upstream would like
 ENTRIES: Final = 500
 BYTES: Final = 512 * 1024  # of lines, before compression
@@ -83,17 +85,44 @@ def build(found: Sequence[tuple[Entry, bytes]], prev: bytes, pace: Pace) -> Batc
     return Batch(first, first + len(lines) - 1, prev, head, b"\n".join(lines) + b"\n", money)
 
 
+class Linger:
+    """When the entries not yet sent must leave: money at once (or when upstream likes it), the rest in half a minute.
+
+    `seen` is the last entry looked at. Times are of a clock that never jumps.
+    """
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.due_s = math.inf
+
+    def see(self, upto: int, kinds: Iterable[str], now_s: float, linger_s: float) -> None:
+        """New entries up to `upto`."""
+        wait_s = min(linger_s, LINGER_CAP_S) if any(kind in MONEY for kind in kinds) else HOUSEKEEPING_S
+        self.due_s = min(self.due_s, now_s + wait_s)
+        self.seen = upto
+
+    def sent(self, cursor: int, *, more: bool) -> None:
+        """Upstream holds entries up to `cursor`. What was left of them when it was asked is late already."""
+        self.due_s = 0.0 if more else math.inf
+        self.seen = max(self.seen, cursor) if more else cursor
+
+
+def maybe_http_date(text: str) -> datetime | None:
+    """A date as HTTP writes it (RFC 9110 §5.6.7)."""
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
 def retry_after_s(text: str, now: datetime | None) -> float:
-    """The wait a Retry-After header asks for: seconds or an HTTP date (RFC 9110 §10.2.3), never more than an hour."""
+    """The wait a Retry-After header asks for: seconds or a date (RFC 9110 §10.2.3), never more than an hour."""
     wait_s = 0.0
     if text.isascii() and text.strip().isdigit():
         wait_s = float(text.strip()[:9])
-    elif text and now is not None:
-        try:
-            until = email.utils.parsedate_to_datetime(text)
-            wait_s = (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds()
-        except (TypeError, ValueError, OverflowError):
-            wait_s = 0.0
+    elif now is not None and (until := maybe_http_date(text)) is not None:
+        wait_s = (until - now).total_seconds()
     return min(max(wait_s, 0.0), RETRY_AFTER_CAP_S)
 
 

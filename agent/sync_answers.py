@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from agent.errors import TryLater
-from agent.sync import BYTES, ENTRIES, LINGER_CAP_S, RETRY_AFTER_CAP_S, Pace, retry_after_s
+from agent.errors import SlipkeeperError, TryLater
+from agent.sync import BYTES, ENTRIES, LINGER_CAP_S, RETRY_AFTER_CAP_S, Pace, maybe_http_date, retry_after_s
 
 _SEQ_LIMIT: Final = 2**62
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -83,6 +83,11 @@ class NotNow:
     trouble: Trouble
     after_s: float = 0.0
     slow: bool = False
+
+
+def trouble_of(error: SlipkeeperError, code: str = "") -> Trouble:
+    """An error of ours as a reason why nothing is sent."""
+    return Trouble(error.what, error.hint, code, {name: str(value) for name, value in error.values.items()})
 
 
 class Postponed(TryLater):
@@ -160,7 +165,8 @@ def judge(reply: Reply, now: datetime | None = None) -> Verdict:
     if reply.status in _SLOWLY:
         known = members.get("code") != "unknown_journal"
         return NotNow(_SLOWLY[reply.status] if known else _NO_JOURNAL, slow=True)
-    return NotNow(_said(reply), after_s=retry_after_s(reply.headers.get("retry-after", ""), now))
+    there = maybe_http_date(reply.headers.get("date", "")) or now  # our own clock may be wrong, theirs is one of a kind
+    return NotNow(_said(reply), after_s=retry_after_s(reply.headers.get("retry-after", ""), there))
 
 
 def _said(reply: Reply) -> Trouble:

@@ -31,9 +31,10 @@ from agent.sync_answers import (
     Trouble,
     Uncompressed,
     judge,
+    trouble_of,
 )
 from agent.sync_client import Answer, Client
-from agent.sync_state import Position
+from agent.sync_state import Position, SyncState
 
 _TRIES: Final = 3  # of the same bytes, before they are sent in smaller batches
 _REWINDS: Final = 3  # without getting further, before it counts as a failure
@@ -54,12 +55,12 @@ class Forked(Exception):
 
 @dataclass(slots=True)
 class Sender:
-    """`position` is what is remembered; `save` is called whenever it changes."""
+    """Sends what `reader` reads as `client`; how far it got stands in `memory`."""
 
+    journal_id: str
     reader: Reader
     client: Client
-    position: Position
-    save: Callable[[Position], None]
+    memory: SyncState
     now: Callable[[], datetime]
     pace: Pace = field(default_factory=Pace)
     offset_ms: int | None = None  # upstream's clock minus ours, when an answer told
@@ -73,8 +74,8 @@ class Sender:
     _plain: bool = False
 
     @property
-    def journal_id(self) -> str:
-        return self.position.journal_id
+    def position(self) -> Position:
+        return self.memory.position(self.journal_id)
 
     @property
     def cursor(self) -> int:
@@ -85,24 +86,21 @@ class Sender:
         """Asks upstream again before anything else is sent."""
         self._sure = False
 
-    def unsent(self) -> int:
-        return max(self.reader.head().seq - self.cursor, 0)
-
     def attempt(self) -> bool:
-        """One question if unsure, then one batch if there is something to send. Whether more may follow at once.
+        """One question if unsure, then one batch if there is something to send. Whether some of it is left.
 
         Raises Postponed (nothing is lost, the same again later) or Forked.
         """
         try:
             if not self._sure:
                 self._ask()
-            if not self.unsent():
-                return False
-            self._send()
+            last = self.reader.head().seq
+            if self.cursor < last:
+                self._send(last)
         except BaseException:
             self._sure = False
             raise
-        return self.unsent() > 0
+        return self.cursor < last
 
     def beat(self, facts: Mapping[str, Any]) -> None:
         """The heartbeat: upstream hears how we are, we hear whether it lost data. Raises as `attempt`."""
@@ -142,10 +140,9 @@ class Sender:
     def _agrees(self, claim: Claim) -> bool:
         return self.reader.hash_at(claim.cursor) == claim.head
 
-    def _send(self) -> None:
+    def _send(self, last: int) -> None:
         batch = self._batch()
-        left = self.reader.head().seq - batch.last
-        headers, body = batch.request(left, plain=self._plain)
+        headers, body = batch.request(max(last - batch.last, 0), plain=self._plain)
         answer = self.client.call("POST", f"/v1/journals/{self.journal_id}/entries", headers, body)
         verdict = judge(answer.reply, self.now())
         if isinstance(verdict, Claim):
@@ -169,8 +166,7 @@ class Sender:
         try:
             return build(self._read(most), self._head, replace(self.pace, max_entries=most))
         except DamagedJournal as error:
-            values = {name: str(value) for name, value in error.values.items()}
-            raise Postponed(NotNow(Trouble(error.what, error.hint, "sync_damaged", values), slow=True)) from error
+            raise Postponed(NotNow(trouble_of(error, "sync_damaged"), slow=True)) from error
 
     def _read(self, most: int) -> list[tuple[Entry, bytes]]:
         try:
@@ -216,7 +212,8 @@ class Sender:
             self._furthest, self._rewinds = claim.cursor, 0
         self._sure, self._head, self.pace = True, claim.head, claim.pace
         self.heard += 1
-        self.save_position(
+        self.memory.change(
+            self.journal_id,
             acked_seq=claim.cursor,
             acked_head=claim.head.hex(),
             upstream_id=claim.upstream_id or self.position.upstream_id,
@@ -226,10 +223,6 @@ class Sender:
             last_error="",
             receipt_owed=int(money or self.position.receipt_owed),
         )
-
-    def save_position(self, **changes: Any) -> None:
-        self.position = replace(self.position, **changes)
-        self.save(self.position)
 
     def _money_between(self, after: int, upto: int) -> bool:
         """Whether (after, upto] holds money. Much of it at once surely does; a receipt too many harms nothing."""

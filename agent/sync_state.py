@@ -14,17 +14,20 @@ import logging
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _log: Final = logging.getLogger("slipkeeper.sync")
 _DIRECTORY: Final = "courier"
 _FILE: Final = "sync.db"
 _ASKED: Final = "sync.now"
+FORKED: Final = "forked"
+DONE: Final = "done"
 _SCHEMA: Final = """
 create table if not exists journals(
-    journal_id text primary key, upstream_id text not null, epoch integer not null, token_file text not null,
-    acked_seq integer not null, acked_head text not null, attempts integer not null, last_ok text not null,
-    last_error text not null, fate text not null, since text not null, receipt_owed integer not null
+    journal_id text primary key, upstream_id text not null, epoch integer not null,
+    token_file text not null, token_mark integer not null, acked_seq integer not null, acked_head text not null,
+    attempts integer not null, last_ok text not null, last_error text not null,
+    fate text not null, since text not null, receipt_owed integer not null
 ) strict, without rowid"""
 
 
@@ -36,12 +39,13 @@ class Position:
     upstream_id: str = ""
     epoch: int = 0
     token_file: str = ""
+    token_mark: int = 0  # of the token a fork was met with: a newer one is a new chance
     acked_seq: int = 0
     acked_head: str = ""
     attempts: int = 0
     last_ok: str = ""
     last_error: str = ""
-    fate: str = ""  # "" goes on, "forked" upstream holds another content, "done" a former journal wholly sent
+    fate: str = ""  # "" goes on, FORKED upstream holds another content, DONE a former journal that is wholly sent
     since: str = ""  # of the fate
     receipt_owed: int = 0  # money was confirmed and the keeper has not been told yet
 
@@ -85,6 +89,10 @@ class SyncState:
             if not self._failing:
                 _log.warning("sync.db cannot be written, it will be asked again after a restart: %s", cause)
             self._failing = True
+
+    def change(self, journal_id: str, **changes: Any) -> None:
+        """Saves the position with some of its members changed."""
+        self.save(dataclasses.replace(self.position(journal_id), **changes))
 
     def close(self) -> None:
         self._connection.close()
