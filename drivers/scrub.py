@@ -38,15 +38,9 @@ _CARD_VALUE: Final = re.compile(
 _DIGITS: Final = re.compile("[0-9]+")
 _LEAST_ALONE: Final = 8  # signs of a number that stands under its label, not behind it
 
-# Beyond pan.spans: a number in one piece or in printed groups, whatever other digits stand a blank away.
-_PIECES: Final = (
-    re.compile(r"(?<![0-9*.])(?=([0-9]{13,19})(?![0-9*]))"),
-    re.compile(r"(?<![0-9*.])(?=((?:[0-9]{4}[ -]){3}[0-9]{1,7})(?![0-9*]))"),
-    re.compile(r"(?<![0-9*.])(?=((?:[0-9]{4}[ -]){4}[0-9]{1,3})(?![0-9*]))"),
-    re.compile(r"(?<![0-9*.])(?=([0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![0-9*]))"),
-)
-# What follows the number on a magnetic stripe may never be kept (PCI DSS 3.3.1).
-_TRACK: Final = re.compile(r"[=D][0-9]{4,}|\^[^\^]{2,30}\^[0-9]{4,}")
+# Neighbouring groups of digits that a line end may have torn apart.
+_GROUP: Final = re.compile(r"(?<![0-9*.])[0-9]{1,19}(?![0-9*.])")
+_BETWEEN: Final = re.compile(r"[ -]{0,2}|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,8 @@ class _View:
 def scrub(data: bytes, charset: str = "auto") -> bytes:
     """`data` with every card number masked, same length."""
     tokens = tokenize(data)
-    page = [item for item in typeset_tokens(tokens, charset) if isinstance(item, StyledLine) and item.runs]
+    written = [token for token in tokens if token.kind is not TokenKind.RASTER]
+    page = [item for item in typeset_tokens(written, charset) if isinstance(item, StyledLine) and item.runs]
     views = [_view(line, pads=True) for line in page]
     hidden = set(_labelled(views))
     exempt = set(_exempt(views)) - {place for place, _ in hidden}
@@ -93,7 +88,7 @@ def _all_views(page: list[StyledLine], views: list[_View]) -> Iterator[_View]:
 
 
 def _as_one_line(page: list[StyledLine], views: list[_View]) -> _View:
-    """The lines with one blank between them, blanks at their ends left out."""
+    """The lines as they follow each other, without ruled ones and without blanks at their ends."""
     texts, offsets, sizes = [], list[int](), bytearray()
     for line, view in zip(page, views, strict=True):
         if line.is_rule:
@@ -102,24 +97,36 @@ def _as_one_line(page: list[StyledLine], views: list[_View]) -> _View:
         texts.append(view.text[start:end])
         offsets += [*view.offsets[start:end], 0]
         sizes += view.sizes[start:end] + b"\0"
-    return _View(" ".join([*texts, ""]), offsets, bytes(sizes))
+    return _View("\n".join([*texts, ""]), offsets, bytes(sizes))
 
 
 def _found(view: _View, exempt: set[int]) -> Iterator[tuple[int, int]]:
     """Byte places and sizes of digits to hide in one view."""
-    spans = pan.spans(view.text)
-    for pattern in _PIECES:
-        for match in pattern.finditer(view.text):
-            if pan.is_card_number(re.sub("[ -]", "", match.group(1))):
-                spans.append(match.span(1))
-    for start, end in spans:
-        if any(view.offsets[place] in exempt for place in range(start, end) if view.sizes[place]):
-            continue
-        hide = pan.hidden_places(view.text, start, end)
-        track = _TRACK.match(view.text, end)
-        if track:
-            hide += [place for place in range(*track.span()) if view.text[place].isdecimal()]
-        yield from ((view.offsets[place], view.sizes[place]) for place in hide)
+    masked = pan.mask(view.text)
+    if masked != view.text:
+        for place, (before, after) in enumerate(zip(view.text, masked, strict=True)):
+            if before != after and view.offsets[place] not in exempt:
+                yield view.offsets[place], view.sizes[place]
+    for start, end in _broken(view.text):
+        if not any(view.sizes[place] and view.offsets[place] in exempt for place in range(start, end)):
+            for place in pan.hidden_places(view.text, start, end):
+                yield view.offsets[place], view.sizes[place]
+
+
+def _broken(text: str) -> Iterator[tuple[int, int]]:
+    """Card numbers with a line end inside: neighbouring groups of digits that together are one."""
+    groups = [match.span() for match in _GROUP.finditer(text)] if "\n" in text else []
+    for first, (start, _) in enumerate(groups):
+        digits, crossed = "", False
+        for at in range(first, len(groups)):
+            begin, end = groups[at]
+            between = text[groups[at - 1][1] : begin] if at > first else ""
+            crossed = crossed or "\n" in between
+            digits += text[begin:end]
+            if len(digits) > 19 or not _BETWEEN.fullmatch(between):
+                break
+            if crossed and len(digits) >= 13 and pan.is_card_number(digits):
+                yield start, end  # go on: a shorter number may be the beginning of the right one
 
 
 def _labelled(views: list[_View]) -> Iterator[tuple[int, int]]:

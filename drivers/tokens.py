@@ -19,6 +19,7 @@ __all__ = ["Flaw", "Token", "TokenKind", "Tokenizer", "tokenize"]
 LIMIT: Final = 1 << 20
 TEXT_LIMIT: Final = 4096
 _TEXT: Final = re.compile(rb"[\x20-\xff]{1,%d}" % TEXT_LIMIT)
+_SINGLE: Final = [bytes([byte]) for byte in range(0x20)]
 _UNDECIDED: Final = 2  # a lead byte alone says nothing
 
 
@@ -71,13 +72,13 @@ class Tokenizer:
 
     def _take(self, *, final: bool) -> list[Token]:
         buffer, found, at = self._buffer, [], 0
-        self._need = 0
-        while at < len(buffer):
+        self._need, size = 0, len(buffer)
+        while at < size:
             first = buffer[at]
             if first >= 0x20:
                 run = _TEXT.match(buffer, at)
                 end = run.end() if run else at + 1
-                if end == len(buffer) and end - at < TEXT_LIMIT and not final:
+                if end == size and end - at < TEXT_LIMIT and not final:
                     break
                 found.append(Token(TokenKind.TEXT, "", self._start + at, bytes(buffer[at:end])))
             elif first in LEADS:
@@ -89,7 +90,7 @@ class Tokenizer:
                 end = at + len(token.data)
             else:
                 end = at + 1
-                found.append(Token(TokenKind.CONTROL, CONTROLS[first], self._start + at, bytes(buffer[at:end])))
+                found.append(Token(TokenKind.CONTROL, CONTROLS[first], self._start + at, _SINGLE[first]))
             at = end
         del buffer[:at]
         self._start += at

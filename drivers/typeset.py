@@ -105,12 +105,12 @@ class _Page:
         decoded = decode(token.data, charset, token.start)
         if not decoded.text:
             return
-        width, height, underline = self._hanzi
-        style = self._style
-        hanzi = replace(style, width=width, height=height, underline=style.underline or underline)
-        if hanzi == style or decoded.columns == len(decoded.text):
+        style, (width, height, underline) = self._style, self._hanzi
+        same = width == style.width and height == style.height and underline <= style.underline
+        if same or decoded.columns == len(decoded.text):
             self._add(decoded, style, 0, len(decoded.text))
             return
+        hanzi = replace(style, width=width, height=height, underline=style.underline or underline)
         at = 0
         for piece in re.finditer(r"[\x00-\x7f]+|[^\x00-\x7f]+", decoded.text):
             self._add(decoded, style if piece.group().isascii() else hanzi, at, piece.end())

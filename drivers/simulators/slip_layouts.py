@@ -16,7 +16,7 @@ WIDTH: Final = 48
 SECOND: Final = 29  # style 3: column of the second pair
 RULE: Final = "-" * 47
 START: Final = b"\x1b@\x1c&"
-BIG, SMALL = b"\x1d!\x11", b"\x1d!\x00"
+BIG, TALL, SMALL = b"\x1d!\x11", b"\x1d!\x01", b"\x1d!\x00"
 CENTER, LEFT = b"\x1ba\x01", b"\x1ba\x00"
 CUT: Final = b"\x1dVB\x00"
 
@@ -104,7 +104,8 @@ def stream(lines: Sequence[str | bytes]) -> bytes:
 
 
 def title(text: str) -> list[str | bytes]:
-    return [CENTER + BIG + text.encode("gb18030") + b"\n" + SMALL + LEFT]
+    size = BIG if columns(text) * 2 <= WIDTH else TALL
+    return [CENTER + size + text.encode("gb18030") + b"\n" + SMALL + LEFT]
 
 
 def _grouped(card: str) -> str:

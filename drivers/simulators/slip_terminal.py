@@ -104,8 +104,8 @@ class Till:
             rrn=f"{at:%H%M%S}{self.trace_no:06}",
         )
         if last and last.kind == "sale" and self.dice.random() < 0.1:
-            undone = {"amount_minor": last.amount_minor, "card_masked": last.card_masked}
-            sale = replace(sale, kind="void", original_trace_no=last.trace_no, **undone)
+            sale = replace(sale, kind="void", original_trace_no=last.trace_no)
+            sale = replace(sale, amount_minor=last.amount_minor, card_masked=last.card_masked)
         self.sales.append(sale)
         return sale
 
