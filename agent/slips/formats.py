@@ -161,7 +161,7 @@ def bilingual(value: Any, context: Context) -> str:
 
 def head(value: Any, _context: Context) -> str:
     """The first 16 hexadecimal digits of a hash in fours: enough to compare by eye."""
-    digits = _bare(value)[:16]
+    digits = mask(_bare(value))[:16]
     return " ".join(digits[place : place + 4] for place in range(0, len(digits), 4))
 
 

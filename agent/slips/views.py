@@ -129,7 +129,11 @@ def _payment(notice: str) -> Callable[[Data, str], dict[str, Any]]:
         title = _titled(kind, formats.flow(data.get("amount_minor"), context), data.get("trace_no"))
         root = _root(data, title, wording.sentence(notice, language))
         mode = data.get("entry_mode")
-        mark = wording.word("entry_mode", mode, language, short=True) if isinstance(mode, str) else ""
+        mark = (
+            wording.word("entry_mode", mode, language, short=True)
+            if isinstance(mode, str) and data.get("card_masked")
+            else ""
+        )
         outcome = str(data.get("outcome", "unknown"))
         about = f"about_{outcome}" if outcome in {"unknown", "declined"} else ""
         return {
@@ -220,7 +224,13 @@ def _day_list(data: Data, language: str) -> dict[str, Any]:
         "unprinted_count": len(lists["unprinted"]) or None,
         "unsynced_count": unsynced.get("count") or None,
         "unsynced_since": unsynced.get("since"),
-        "seal": _titled("slipkeeper/day/1", data.get("day"), number, data.get("last_seq"), data.get("head")),
+        "seal": _titled(
+            "slipkeeper/interim/1" if interim else "slipkeeper/day/1",
+            data.get("day"),
+            "" if interim else number,
+            data.get("last_seq"),
+            data.get("head"),
+        ),
     }
 
 

@@ -89,15 +89,15 @@ _WEEKDAYS: Final = {
 _SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "composed": ("由日志重组，非终端原始签购单", "Composed from the journal, not by the terminal"),
     "composed_settlement": ("由日志重组，非终端原始结算单", "Composed from the journal, not by the terminal"),
-    "raw": ("按终端原始打印数据补打", "Printed again from what the terminal printed"),
+    "raw": ("按终端原始打印数据补打", "From the terminal's own print"),
     "no_slip": ("状态说明（非签购单）", "STATUS NOTE (NOT A SALES SLIP)"),
     "about_unknown": (
         "本交易结果不明：可能已扣款，也可能未扣款。请在终端上查询或联系收单机构，查明之前勿放货、勿重刷。",
         "Outcome unknown: the customer may have been charged or not. Ask the terminal or the acquirer first.",
     ),
     "about_declined": ("本交易未成功，未收款。", "This transaction failed. Nothing was charged."),
-    "interim": ("中间清单，不结账、不清零", "Interim list: closes and resets nothing"),
-    "late": ("迟结：本清单在营业日结束之后补出", "LATE: made after the day had ended"),
+    "interim": ("中间清单，不结账、不清零", "Interim list: closes nothing"),
+    "late": ("迟结：本清单在营业日结束之后补出", "LATE: made after the day ended"),
     "duplicate": ("重打印 / DUPLICATE", "DUPLICATE"),
     "nth_copy": ("第 {count} 次补打", "Reprint no. {count}"),
     "original_at": ("原始时间", "Original"),
