@@ -125,8 +125,8 @@ def _text(line: PhysicalLine, style: _Style) -> tuple[bytes, _Style]:
     parts = []
     for run in line.runs:
         wanted = (run.width, run.height, run.bold, run.underline, run.invert)
-        if not run.invert and run.text.isspace():
-            wanted = (1, 1, style[2], False, False)  # blanks between cells: whatever shows on no blank may stay
+        if run.text.isspace():  # blanks between cells and bars: whatever does not show on a blank may stay
+            wanted = (*wanted[:2], style[2], *wanted[3:])
         if wanted != style:
             parts.append(_switch(style, wanted))
             style = wanted

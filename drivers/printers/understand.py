@@ -68,15 +68,27 @@ def _cells(line: paper.StyledLine, columns: int) -> tuple[Cell, ...]:
 
 
 def _without_pads(runs: Sequence[paper.Run]) -> list[paper.Run]:
-    """Runs with blanks (pads, or blanks that show nothing) in the look of the run before them."""
+    """Runs with blanks in the look of a neighbour wherever that shows nothing: fewer cells, fewer gutters."""
     found: list[paper.Run] = []
     for run in runs:
-        if found and run.text.isspace() and not run.style.invert and run.style.width == found[-1].style.width:
-            style = found[-1].style
-            found.append(paper.Run(run.text, style, run.offsets, run.sizes, run.columns, run.pad))
+        if found and _looks_alike(run, found[-1]):
+            found.append(_as(run, found[-1].style))
         else:
             found.append(run)
+            if len(found) > 1 and _looks_alike(found[-2], run):
+                found[-2] = _as(found[-2], run.style)
     return found
+
+
+def _looks_alike(blank: paper.Run, other: paper.Run) -> bool:
+    """Whether blanks would look the same in the style of `other`."""
+    one, two = blank.style, other.style
+    same_bar = (one.invert, one.height) == (two.invert, two.height) if one.invert or two.invert else True
+    return blank.text.isspace() and one.width == two.width and same_bar and not (one.underline or two.underline)
+
+
+def _as(run: paper.Run, style: paper.Style) -> paper.Run:
+    return paper.Run(run.text, style, run.offsets, run.sizes, run.columns, run.pad)
 
 
 def _cell(style: paper.Style, text: str, columns: int | None, align: Align = Align.LEFT) -> Cell:
