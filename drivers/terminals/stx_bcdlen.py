@@ -1,12 +1,16 @@
 """The driver `stx-bcdlen`: terminals that speak frames of STX | length | data | ETX | LRC to a till.
 
-What stands in the data is a dialect's business (`linkpos_message`); here are the three places the agent can have:
+What stands in the frames is a dialect's business (`stx_dialects`); here are the three places the agent can have:
 
 - `proxy`: between till and terminal. The till's bytes pass at once and unchanged, so do the terminal's, except for a
-  whole valid result: it is held until it is confirmed (or abandoned), then passed byte for byte. Order is kept.
+  whole valid result: it is held until it is confirmed (or abandoned), then passed byte for byte. Order is kept. A frame
+  that has begun waits for its end; when it does not go on for a second it is passed as far as it came.
 - `ecr`: the agent is the till, but never pays: it acknowledges what was confirmed, and can ask for the last
   transaction and for the settlement. Nothing that can be built here has a place for an amount.
 - `tap`: listens, says nothing.
+
+An amount is what the terminal said, never what the till asked for: answers of some banks name none. It is never
+negative; the direction is in the type.
 
 Patience, as read in public sources: the terminal waits 1.5 s for an acknowledgement and makes 3 attempts
 (x-lugoo/HK_Indirect_EDC `ecr.c`), so what is held must go within a second. Between two bytes of a frame at most

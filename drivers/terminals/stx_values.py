@@ -16,9 +16,10 @@ from agent import pan
 from agent.fields import Fields, Outcome
 
 # What stands for a card number in a field that is labelled so: digits, and the signs terminals hide digits with.
-_CARD: Final = re.compile(rb" *[0-9*Xx#.]{0,19}")
+_CARD: Final = re.compile(rb" *[0-9*Xx#.]*")
+_LONGEST_CARD: Final = 19  # ISO/IEC 7812-1
 _CARD_SHAPE: Final = re.compile(r"\d{0,6}\*+\d{0,4}|\d{1,4}")
-_CLEAR_CARD: Final = re.compile(rb"[0-9]{12,19}")
+_CLEAR_CARD: Final = re.compile(rb"[0-9]{12}")
 _SIGNS: Final = b"0123456789*Xx#."
 
 SCHEMES: Final = frozenset(
@@ -63,7 +64,7 @@ def shown(value: bytes, spec: Spec) -> bytes:
     if spec.show is Show.TEXT:
         return pan.mask_bytes(value)
     # What has not its shape is not what its label says: nobody knows what it is.
-    fits = spec.show is Show.SHAPE and spec.shape.fullmatch(text(value))
+    fits = spec.show is Show.SHAPE and spec.shape.fullmatch(_plain(value))
     return value if fits else hidden(value)
 
 
@@ -75,8 +76,10 @@ def told(label: str, value: bytes, spec: Spec, warnings: list[str]) -> str | Non
         return card(value)
     if spec.show is Show.NOTHING:
         return None
-    said = text(value)
-    if spec.show is Show.SHAPE and said and not spec.shape.fullmatch(said):
+    if spec.show is Show.TEXT:
+        return text(value)
+    said = _plain(value)  # a merchant number may look like a card number: its label and shape say what it is
+    if said and not spec.shape.fullmatch(said):
         warnings.append(f"field {label} has not the shape it should have")
         return None
     return said
@@ -95,17 +98,21 @@ def hidden_card(value: bytes) -> bytes:
     found = _CARD.match(value)
     end = found.end() if found else 0
     places = [place for place in range(end) if value[place] in _SIGNS]
-    kept = {*places[:6], *places[-4:]} if len(places) > 10 else set(places[-4:] if len(places) > 4 else ())
+    kept: set[int] = set()
+    if 10 < len(places) <= _LONGEST_CARD:
+        kept = {*places[:6], *places[-4:]}
+    elif 4 < len(places) <= 10:
+        kept = set(places[-4:])
     masked = bytes(sign if place in kept or sign == 0x20 else 0x2A for place, sign in enumerate(value[:end]))
     return masked + hidden(value[end:])
 
 
 def card(value: bytes) -> str | None:
     """The canonical masked number of a labelled field, None when it is no number."""
-    text = value.decode("latin-1").replace("\0", "").strip().replace(".", "*")
-    if not re.fullmatch(r"[0-9*Xx# -]{1,25}", text):
+    number = value.decode("latin-1").replace("\0", "").replace(" ", "").replace("-", "").replace(".", "*")
+    if not re.fullmatch(r"[0-9*Xx#]+", number) or len(number) > _LONGEST_CARD:
         return None
-    masked = pan.mask_card(text)
+    masked = pan.mask_card(number)
     return masked if _CARD_SHAPE.fullmatch(masked) else None
 
 
@@ -114,10 +121,13 @@ def is_clear_card(value: bytes) -> bool:
     return _CLEAR_CARD.search(value.replace(b" ", b"").replace(b"-", b"")) is not None
 
 
-def text(value: bytes, charset: str = "ascii") -> str:
+def text(value: bytes) -> str:
     """What a person may read of a text field: no control or direction signs, card numbers masked, trimmed."""
-    shown = value.decode(charset, "replace")
-    return pan.mask("".join(sign if sign.isprintable() else " " for sign in shown)).strip()
+    return pan.mask(_plain(value))
+
+
+def _plain(value: bytes) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in value.decode("ascii", "replace")).strip()
 
 
 def moment(date: str, time: str) -> str | None:

@@ -237,6 +237,22 @@ def test_a_hidden_card_keeps_at_most_ten_digits_and_its_length(value):
     assert sum(sign in b"0123456789" for sign in shown) <= 10
 
 
+@pytest.mark.parametrize("glued", [PAN + "2512", PAN + PAN, "*" * 20])
+def test_what_is_too_long_for_a_card_number_shows_nothing(glued):
+    report = read(Frame(encode(message(Role.RESPONSE, "20", "00", {"30": glued}), BCD)), LINKPOS, "PHP")
+    assert report is not None
+    assert report.raw is not None
+    assert "card_masked" not in report.fields
+    assert b"\x1c30\x00" + bytes.fromhex(str(len(glued))) + b"*" * len(glued) in report.raw
+
+
+def test_a_merchant_number_that_looks_like_a_card_number_is_kept():
+    amex_like = "378282246310005"  # published test number
+    report = read(Frame(encode(message(Role.RESPONSE, "20", "00", {"D1": amex_like}), BCD)), LINKPOS, "PHP")
+    assert report is not None
+    assert report.fields["merchant_id"] == amex_like
+
+
 @given(card_numbers)
 def test_raw_has_the_length_and_the_lrc_of_what_it_shows(card):
     frame = Frame(encode(message(Role.RESPONSE, "20", "00", {"30": card, "D5": "DOE/JANE"}), BCD))
