@@ -69,7 +69,12 @@ class Journal:
         fork = self.salted if self.fork_from and seq >= self.fork_from else ""
         salt = hashlib.sha256(f"{self.seed}:{seq}:{fork}".encode()).hexdigest()[:32]
         stamp = Stamp(f"{self.day}T08:{seq // 60 % 60:02}:{seq % 60:02}.000Z", seq, "b" * 32, "ok", self.day)
-        draft = Draft(self.kinds.get(seq, "transaction"), self.source, self.key(seq), self.bodies.get(seq, sale(seq, self.terminal_id)))
+        draft = Draft(
+            self.kinds.get(seq, "transaction"),
+            self.source,
+            self.key(seq),
+            self.bodies.get(seq, sale(seq, self.terminal_id)),
+        )
         line = seal(draft, stamp, seq, salt).line
         assert line is not None
         return line

@@ -53,7 +53,9 @@ class Running:
             )
         assert self.process.stdout
         told = self.process.stdout.readline()
-        assert told, self.log()
+        if not told:
+            self.stop()
+            raise RuntimeError(self.log())
         told = json.loads(told)
         self.url, self.first_code = told["url"], told["code"]
         self.listen = self.url.removeprefix("http://")

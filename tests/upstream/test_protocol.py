@@ -229,7 +229,9 @@ def test_a_zip_bomb_is_too_large(server, client):
 
 
 def test_bodies_and_lines_have_limits(server, client):
-    box = client(server, odd={1: b'{"seq":1,"kind":"x","at":"x","pad":"' + b"x" * 33_000 + b'"}'}, odd_marks={1: ("x", "x")})
+    box = client(
+        server, odd={1: b'{"seq":1,"kind":"x","at":"x","pad":"' + b"x" * 33_000 + b'"}'}, odd_marks={1: ("x", "x")}
+    )
     answer = box.send(1, 1)
     assert (answer.status_code, answer.json()["seq"]) == (413, 1)
     assert box.send_raw(1, 1, b"x" * (8 * 1024 * 1024 + 1), compressed=False).json()["code"] == "too_large"
@@ -316,9 +318,9 @@ def test_heartbeats_tell_and_are_told(server, client):
     assert server.rows("SELECT backlog FROM journal WHERE journal_id = ?", box.journal.journal_id) == [(7,)]
     told = box.status(cursor=5, head=box.journal.head(5).hex(), seq=9, oldest_unsent_s=12, agent_version="0.2").json()
     assert (told["cursor"], told["head"], told["stored"]) == (5, box.journal.head(5).hex(), 0)
-    assert server.rows(
-        "SELECT backlog, agent_version FROM journal WHERE journal_id = ?", box.journal.journal_id
-    ) == [(4, "0.2")]
+    assert server.rows("SELECT backlog, agent_version FROM journal WHERE journal_id = ?", box.journal.journal_id) == [
+        (4, "0.2")
+    ]
     # It thinks we hold more: we lost data, the answer shows where to go on.
     assert box.status(cursor=8, head=box.journal.head(8).hex(), seq=9).json()["cursor"] == 5
     # It remembers another hash: its journal and ours differ.

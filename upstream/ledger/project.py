@@ -82,10 +82,10 @@ def maybe_part(journal_id: str, entry: Entry) -> Part | None:
     return Part(journal_id, entry.seq, entry.kind, shown(entry.source), at, day, facts_of(entry.body))
 
 
-def facts_of(body: Mapping[str, Any]) -> dict[str, Fact]:
+def facts_of(body: Mapping[str, Any], names: Iterable[str] = FACTS) -> dict[str, Fact]:
     """The canonical facts in a body. What is misshapen is unknown."""
     facts: dict[str, Fact] = {}
-    for name in FACTS:
+    for name in names:
         value = body.get(name)
         if value is None or not BY_NAME[name].fits(value):
             continue
@@ -145,5 +145,4 @@ def maybe_heard(entry: Entry) -> Heard | None:
     source = shown(entry.source)
     if entry.kind not in _HEARD or not source:
         return None
-    facts = facts_of(entry.body)
-    return Heard(source, shown(entry.at), {name: facts[name] for name in DESCRIBED if name in facts})
+    return Heard(source, shown(entry.at), facts_of(entry.body, DESCRIBED))

@@ -18,6 +18,8 @@ _HASH: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:(?=[0-9]*[a-f])(?:[0-9a-f]{64}|[0-9a-f]{32})"
     r"|[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?![0-9A-Za-z])"
 )
+# Spellings in which a card number could hide from a look at the line as text: escapes, and numbers with an exponent.
+_DISGUISE: Final = re.compile(r"\\u|\d\\t|[:,\[]\s*-?[\d.]+[eE]")
 _DIGIT_ESCAPE: Final = re.compile(r"\\u003([0-9])")
 
 
@@ -47,14 +49,17 @@ def guard_json(value: Any) -> Any:
 
 def guard_line(line: bytes) -> tuple[bytes, bool]:
     """The line to keep, and whether it had to be masked. Untouched, byte for byte, when there is nothing to mask."""
+    text = line.decode(errors="replace")
+    if not _DISGUISE.search(text) and guard_text(text) == text:
+        return line, False
     try:
-        members = json.loads(line.decode())
+        members = json.loads(text)
         safe = guard_json(members)
         if safe == members:
             return line, False
         return json.dumps(safe, sort_keys=True, separators=(",", ":")).encode(), True
     except (ValueError, RecursionError):  # too deep or too odd to be walked: the text as it stands
-        text = _DIGIT_ESCAPE.sub(lambda found: found.group(1), line.decode(errors="replace"))
+        text = _DIGIT_ESCAPE.sub(lambda found: found.group(1), text)
         masked = guard_text(text)
         return (line, False) if masked == text else (masked.encode(), True)
 
