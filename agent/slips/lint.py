@@ -11,7 +11,8 @@ from agent.slips import wording
 from agent.slips.formats import CARD_FIELDS, FORMATS
 from agent.slips.markup import parse
 from agent.slips.nodes import Block, Node, Pieces, Place, Problem, QrLine, TextLine, WidthLine
-from agent.slips.views import EVERYWHERE, VIEWS, Schema
+from agent.slips.shapes import EVERYWHERE, Schema
+from agent.slips.views import VIEWS
 from agent.slips.wrapping import normalise, unit_width, width
 
 NARROW: Final = 32

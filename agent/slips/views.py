@@ -30,11 +30,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent.fields import BY_NAME
-from agent.slips import formats, wording
+from agent.slips import formats, shapes, wording
+from agent.slips.shapes import Schema
 
 Data = Mapping[str, Any]
-Schema = Mapping[str, "Schema | None"]  # None: one value; a schema: rows
 
 WIDE: Final = 42  # columns from which a template may call the paper wide
 
@@ -46,63 +45,6 @@ class View:
     schema: Schema
     mandatory: frozenset[str]
     values: Callable[[Data, str], dict[str, Any]]  # of the data (with `columns`) and the language
-
-
-def _names(*names: str) -> dict[str, None]:
-    return dict.fromkeys(names)
-
-
-EVERYWHERE: Final = frozenset({"wide"})  # true from WIDE columns on
-_T: Final[Schema] = _names(*BY_NAME, "seq", "at", "day", "source", "reprints", "printed", "tail", "result")
-_TOTALS: Final[Schema] = _names("transaction_type", "currency", "count", "amount_minor")
-_MONEY: Final[Schema] = _names("currency", "amount_minor")
-_ROOT: Final[Schema] = _names("title", "notice", "shop", "home")
-_PAYMENT: Final[Schema] = {**_T, **_ROOT, **_names("name", "entry_mark", "signature", "explanation")}
-_DAY: Final[Schema] = {
-    **_ROOT,
-    **_names(
-        "heading",
-        "day",
-        "number",
-        "number_text",
-        "closed_at",
-        "late",
-        "interim",
-        "first_seq",
-        "last_seq",
-        "head",
-        "seal",
-    ),
-    **_names("empty", "clear", "count", "unknown_count", "unprinted_count", "unsynced_count", "unsynced_since"),
-    "totals": _TOTALS,
-    "methods": _names("label", "method", "card_scheme", "currency", "count", "amount_minor"),
-    "net": _MONEY,
-    "transactions": _T,
-    "unknown": _T,
-    "unprinted": _T,
-    "blind": _names("terminal", "from", "to"),
-    "clock": _names("this"),
-    "terminals": {
-        **_names("terminal_id", "settled", "equal"),
-        "lines": _names("transaction_type", "currency", "ours_count", "ours_minor", "theirs_count", "theirs_minor"),
-        "difference": _MONEY,
-    },
-}
-_DETAILS: Final[Schema] = {
-    **_ROOT,
-    **_names("day", "printed_at", "terminal_id", "count"),
-    "transactions": _T,
-    "net": _MONEY,
-}
-_SETTLEMENT: Final[Schema] = {
-    **_names(*BY_NAME, "seq", "at", "day", "source", "name"),
-    **_ROOT,
-    "groups": {**_names("group", "verdict"), "lines": _TOTALS},
-}
-_TEST: Final[Schema] = {
-    **_ROOT,
-    **_names("printer", "charset", "printed_at", "columns", "ruler", "ruler_hanzi", "seal"),
-}
 
 
 def rows(value: object) -> list[dict[str, Any]]:
@@ -274,11 +216,11 @@ _DAY_MUST: Final = frozenset(
     {"shop", "day", "totals", "net", "unknown", "unprinted", "unsynced_count", "blind", "clock", "terminals", "notice"}
 )
 VIEWS: Final[Mapping[str, View]] = {
-    "sale": View(_PAYMENT, _PAYMENT_MUST, _payment("composed")),
-    "status_note": View(_PAYMENT, _PAYMENT_MUST | {"outcome"}, _payment("no_slip")),
-    "day_list": View(_DAY, _DAY_MUST | {"number_text", "closed_at", "head"}, _day_list),
-    "interim": View(_DAY, _DAY_MUST, lambda data, language: _day_list({**data, "interim": True}, language)),
-    "details": View(_DETAILS, frozenset({"day", "transactions", "count"}), _details),
-    "settlement": View(_SETTLEMENT, frozenset({"notice", "terminal_id", "groups"}), _settlement),
-    "test_page": View(_TEST, frozenset(), _test_page),
+    "sale": View(shapes.PAYMENT, _PAYMENT_MUST, _payment("composed")),
+    "status_note": View(shapes.PAYMENT, _PAYMENT_MUST | {"outcome"}, _payment("no_slip")),
+    "day_list": View(shapes.DAY, _DAY_MUST | {"number_text", "closed_at", "head"}, _day_list),
+    "interim": View(shapes.DAY, _DAY_MUST, lambda data, language: _day_list({**data, "interim": True}, language)),
+    "details": View(shapes.DETAILS, frozenset({"day", "transactions", "count"}), _details),
+    "settlement": View(shapes.SETTLEMENT, frozenset({"notice", "terminal_id", "groups"}), _settlement),
+    "test_page": View(shapes.TEST_PAGE, frozenset(), _test_page),
 }

@@ -27,6 +27,8 @@ _TYPES: Final[Table] = {
     "load": ("圈存", "圈存", "LOAD", "LOAD"),
     "reversal": ("冲正", "冲正", "REVERSAL", "REV"),
     "other": ("其他", "其他", "OTHER", "OTHR"),
+    "debit": ("借记", "借记", "DEBIT", "DEB"),  # all some terminals say in their totals
+    "credit": ("贷记", "贷记", "CREDIT", "CRED"),
 }
 _OUTCOMES: Final[Table] = {
     "approved": ("成功", "成功", "APPROVED", "OK"),

@@ -277,6 +277,17 @@ def test_day_list_shows_all_that_is_wrong() -> None:
     assert "异常" not in shown
 
 
+def test_totals_of_terminals_that_say_only_debit_and_credit() -> None:
+    totals = [
+        {"group": "domestic", "transaction_type": kind, "count": 1, "amount_minor": 5} for kind in ("debit", "credit")
+    ]
+    shown = said(
+        Templates(None).slip("settlement", "zh", 32, {"terminal_id": "1", "currency": "CNY", "totals": totals})
+    )
+    assert "借记" in shown
+    assert "贷记" in shown
+
+
 def test_the_seal_names_the_day_and_the_whole_head() -> None:
     [seal] = [row for row in Templates(None).slip("day_list", "en", 32, DAY).rows if isinstance(row, QrCode)]
     assert seal.data == f"slipkeeper/day/1 2026-06-22 12 187 {DAY['head']}"
