@@ -26,6 +26,7 @@ from agent.errors import SlipkeeperError, TryLater
 
 _START_S: Final = 30.0
 _SLIP_EVERY_S: Final = 1.2
+TEST_CARD: Final = "4111111111111111"  # published for tests; sent whole, to be masked by the driver
 _CONFIG: Final = """\
 # Written by slipkeeper demo.
 [shop]
@@ -251,7 +252,9 @@ class Demo:
             *("--out", str(self._directory / "paper")),
         )
         self._start(
-            "terminal", "-m", "drivers.simulators.stx_terminal", "terminal", "--listen", f"127.0.0.1:{ports.terminal}"
+            "terminal",
+            *("-m", "drivers.simulators.stx_terminal", "terminal", "--listen", f"127.0.0.1:{ports.terminal}"),
+            *("--card", TEST_CARD),
         )
         code = json.loads(self._run_upstream("enroll-code", "--json"))["code"]
         self._start("keeper", "-m", "agent.cli", "--config", str(self.config), "run", "keeper")

@@ -51,6 +51,8 @@ def enroll(session: Session, url: str, code: str) -> None:
     enrolment = enrol.enrol(session.config, url, code)
     click.echo(
         session.words(
-            "enrolled as {label} at {url}", label=enrolment.label or enrolment.journal_id, url=enrolment.base_url
+            "enrolled as {label} at {url}",
+            label=enrolment.terminal_label or enrolment.journal_id,
+            url=enrolment.base_url,
         )
     )
