@@ -60,7 +60,9 @@ class Desk:
         finally:
             line.close()
         if len(content) > ANSWER_LIMIT:
-            raise TryLater("the answer of the keeper is too long", "slipkeeper doctor")
+            raise NoAnswer("the answer of the keeper is too long", "slipkeeper doctor")
+        if answer.length:  # read(amount) says nothing of an answer that was cut off
+            raise _silence(method)
         if answer.status >= 400:
             raise _refusal(answer.status, content)
         return content

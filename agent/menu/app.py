@@ -117,12 +117,14 @@ class MenuApp(App[None]):
                 self.post_message(Heard(None, TryLater("the answer of the keeper cannot be read", "slipkeeper doctor")))
 
     def on_heard(self, message: Heard) -> None:
+        if not self.is_running:  # leaving: the screens are being taken down
+            return
         was_down = self._error is not None
         self._asking = False
         self.status, self._error = message.status, message.error
         self._shop = self.header().shop
         for screen in self.screen_stack:
-            if isinstance(screen, Page) and screen.is_attached:
+            if isinstance(screen, Page) and screen.is_mounted:  # one just being made looks by itself
                 screen.show_header()
                 if was_down and self.status is not None:
                     screen.recovered()

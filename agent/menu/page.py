@@ -131,7 +131,7 @@ class Page(Screen[None]):
         self.run_worker(work, thread=True)
 
     def on_answered(self, message: Answered) -> None:
-        if self.is_attached:
+        if self.is_attached and self.app.is_running:  # else nobody looks at it any more
             message.handle()
 
     def _succeeded(self, then: Callable[[Any], None], answer: object) -> None:

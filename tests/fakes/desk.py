@@ -243,7 +243,7 @@ def _plain(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _not_found(what: str) -> tuple[int, object]:
-    return 404, {"what": "there is no {what}", "hint": "", "values": {"what": what}, "code": "not_found"}
+    return 404, {"what": "there is no {name}", "hint": "", "values": {"name": what}, "code": "not_found"}
 
 
 def _fits(sale: dict[str, Any], word: str) -> bool:

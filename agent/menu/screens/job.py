@@ -22,7 +22,7 @@ _WAIT_S: Final = 2.0  # while it waits for paper
 
 class JobScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "back", show=False),
+        Binding("enter", "done", show=False),
         Binding("y", f"answer('{jobs.CAME}')", show=False),
         Binding("n", f"answer('{jobs.NOT_CAME}')", show=False),
         Binding("r", f"answer('{jobs.RESUME}')", show=False),
@@ -90,6 +90,13 @@ class JobScreen(Page):
         self._asking = False
         self._answering = False
         super().failed(error)
+
+    def action_done(self) -> None:
+        """Enter leaves only when nothing is left to say: whoever presses it twice to print must still see this."""
+        if self.job is not None:
+            here = jobs.meaning(self.job)
+            if not here.moving and not here.actions:
+                self.action_back()
 
     def action_answer(self, action: str) -> None:
         """Tells the keeper what the person saw or wants; only what fits the state, and once."""

@@ -123,6 +123,7 @@ class DetailsScreen(SalesPage):
     def __init__(self) -> None:
         super().__init__()
         self._busy = False
+        self._day = ""
 
     def title_line(self) -> str:
         return self.words("Today's details")
@@ -131,7 +132,17 @@ class DetailsScreen(SalesPage):
         return (*super().keys(), Key("P", self.words("Print the details"), "print"))
 
     def query_values(self) -> dict[str, str | int | None]:
-        return {"day": str(((self.menu.status or {}).get("day") or {}).get("date") or "today")}
+        return {"day": self._day}
+
+    def reload(self) -> None:
+        self._day = str(((self.menu.status or {}).get("day") or {}).get("date") or "")
+        if self._day:
+            super().reload()
+
+    def heard(self) -> None:
+        """Only the keeper knows which day it is: the list waits for the first status."""
+        if not self._day:
+            self.reload()
 
     def action_print(self) -> None:
         if self._busy:

@@ -44,7 +44,8 @@ class QueueScreen(Page):
         self.reload()
 
     def heard(self) -> None:
-        if self.is_current and any(jobs.meaning(job).moving for job in self.jobs):
+        """Looks again with every status: a job may have been made whose answer was lost."""
+        if self.is_current and self.menu.status is not None:
             self.reload()
 
     def reload(self) -> None:
