@@ -46,6 +46,8 @@ def _warnings(slip: CapturedSlip, text: str) -> list[str]:
     if slip.part:
         end = ", the last one" if slip.last else ""
         found.append(f"part {slip.part}{end} of a slip too long to keep in one: {slip.title or 'untitled'}")
+    if slip.showed_card:
+        found.append("the terminal sent a full card number; it was masked here")
     if not text:
         found.append("a picture without text")
     return found
@@ -58,7 +60,10 @@ def _key(kind: Kind, fields: Fields) -> str:
     if kind is not Kind.TRANSACTION:
         return ""
     if fields.keys() >= set(_NATURAL):
-        return ":".join(str(fields[name]) for name in _NATURAL)
+        natural = ":".join(str(fields[name]) for name in _NATURAL)
+        if fields.get("outcome") == "approved":
+            return natural
+        return f"{natural}:{fields['outcome']}:{fields.get('terminal_time', '')}"  # its trace number is used again
     if fields.keys() & {"terminal_time", "rrn", "order_no", "trace_no"}:
         return "|".join(str(fields.get(name, "")) for name in _OTHERWISE)
     return ""

@@ -23,12 +23,16 @@ _BLANK: Final = frozenset(b" \x7f\xa1\xa0")
 
 @dataclass(frozen=True, slots=True)
 class CapturedSlip:
-    """One piece of paper, card numbers masked. `part` counts the parts of one too long, 0 when it is whole."""
+    """One piece of paper, card numbers masked. `part` counts the parts of one too long, 0 when it is whole.
+
+    `showed_card` says that a full card number stood on it.
+    """
 
     data: bytes
     part: int = 0
     last: bool = True
     title: str = ""
+    showed_card: bool = False
 
 
 class SlipCutter:
@@ -69,7 +73,8 @@ class SlipCutter:
         found = []
         if self._printed:
             part = self._part + 1 if self._part else 0
-            found.append(CapturedSlip(scrub(bytes(self._data), self._charset), part, title=self._title))
+            masked = scrub(bytes(self._data), self._charset)
+            found.append(CapturedSlip(masked, part, title=self._title, showed_card=masked != self._data))
             self._data.clear()
         self._printed, self._part, self._title, self.fed_lines = False, 0, "", 0
         return found
@@ -99,6 +104,7 @@ class SlipCutter:
     def _parts(self) -> list[CapturedSlip]:
         """As much of the slip as is safe to let go. The number that might span the seam is masked on both sides."""
         masked = scrub(bytes(self._data), self._charset)
+        showed_card = masked != self._data
         tokens = tokenize(masked)
         ends = [token.end for token in tokens if token.name == "LF" and self._limit // 2 < token.end]
         ends = ends or [token.end for token in tokens if token.end <= len(masked) - _SEAM] or [len(masked)]
@@ -109,7 +115,7 @@ class SlipCutter:
         self._printed = any(_prints(token) for token in tokens if token.start >= ends[-1])
         if not self._printed:
             self._data.clear()
-        return [CapturedSlip(masked[: ends[-1]], self._part, last=False, title=self._title)]
+        return [CapturedSlip(masked[: ends[-1]], self._part, last=False, title=self._title, showed_card=showed_card)]
 
 
 def _prints(token: Token) -> bool:
