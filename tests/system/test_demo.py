@@ -99,7 +99,8 @@ def test_a_wrong_head_would_be_noticed(told):
     connection = sqlite3.connect(copy / "state" / "journal" / "journal.db")
     connection.execute("drop trigger entries_never_change")
     connection.execute(
-        "update entries set line = replace(line, '\"approved\"', '\"declined\"') where kind = 'transaction'"
+        "update entries set line = cast(replace(cast(line as text), '\"approved\"', '\"declined\"') as blob)"
+        " where kind = 'transaction'"
     )
     connection.commit()
     connection.close()
