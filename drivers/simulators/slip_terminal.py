@@ -116,10 +116,10 @@ class Till:
         return sales
 
 
-def printed(line: Line, data: bytes) -> bool:
+def printed(line: Line, data: bytes, patience_s: float) -> bool:
     """Whether the printer confirmed the slip."""
     line.write(data + ASK)
-    return line.read(PATIENCE_S) != b""
+    return line.read(patience_s) != b""
 
 
 def say(event: str, **values: object) -> None:
@@ -130,8 +130,9 @@ def say(event: str, **values: object) -> None:
 class Printer:
     """The line to the printer, opened again whenever it failed."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, patience_s: float = PATIENCE_S) -> None:
         self._port = port
+        self._patience_s = patience_s
         self._line: Line | None = None
 
     def deliver(self, first: bytes, again: bytes) -> bool:
@@ -140,7 +141,7 @@ class Printer:
             try:
                 if self._line is None:
                     self._line = open_line(self._port)
-                if printed(self._line, data):
+                if printed(self._line, data, self._patience_s):
                     return True
             except (OSError, serial.SerialException):
                 time.sleep(1)
@@ -164,6 +165,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1, help="first batch number")
     parser.add_argument("--trace", type=int, default=0, help="trace number before the first payment")
     parser.add_argument("--terminal-id", default="12345678", help="terminal number on the slips")
+    parser.add_argument("--patience", type=float, default=PATIENCE_S, help="seconds to wait for the printer's answer")
     parser.add_argument("--seed", type=int, default=None, help="the same seed makes the same payments")
     return parser.parse_args(words)
 
@@ -172,7 +174,7 @@ def main(words: list[str] | None = None) -> None:
     given = arguments(words)
     shop = Shop(style=given.style, terminal_id=given.terminal_id)
     till = Till(shop, random.Random(given.seed), given.batch, given.trace, [])  # noqa: S311  amounts, not secrets
-    printer = Printer(given.port)
+    printer = Printer(given.port, given.patience)
     for number in itertools.count(1):
         sale = till.sell(dt.datetime.now().astimezone())
         for copy in ("merchant", "customer", "bank")[: given.copies]:
