@@ -145,7 +145,7 @@ def test_a_full_store_is_not_now_and_later_fine(new_server, client):
     import sqlite3
     from contextlib import closing
 
-    running = new_server(environment={"DJANGO_SETTINGS_MODULE": "tests.upstream.impatient_settings"})
+    running = new_server(environment={"DJANGO_SETTINGS_MODULE": "tests.upstream.quick_settings"})
     box = client(running)
     with closing(sqlite3.connect(running.data / "upstream.db", isolation_level=None)) as holder:
         holder.execute("PRAGMA wal_autocheckpoint=0")
@@ -161,7 +161,7 @@ def test_a_full_store_is_not_now_and_later_fine(new_server, client):
 
 def test_the_log_of_the_database_stays_small(new_server, client):
     """No connection checkpoints by itself, so ours must: the log would hold everything else."""
-    running = new_server(environment={"DJANGO_SETTINGS_MODULE": "tests.upstream.impatient_settings"})
+    running = new_server(environment={"DJANGO_SETTINGS_MODULE": "tests.upstream.quick_settings"})
     box = client(running)
     sizes = []
     for first in range(1, 4001, 200):

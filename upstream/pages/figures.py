@@ -51,7 +51,7 @@ class TerminalRow:
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """What was paid on one day in one currency. Declined and unknown ones are counted, never added."""
+    """What was paid on one day in one currency. What has no known outcome or amount is never added."""
 
     count: int
     amount: Money
@@ -138,18 +138,22 @@ def day_of(now: datetime) -> Day:
     latest = Transaction.objects.filter(day__lte=today).order_by("-day").values_list("day", flat=True).first()
     day = latest or today
     payments = Transaction.objects.filter(day=day)
-    groups = payments.values_list("currency", "transaction_type", "outcome").annotate(Count("seq"), Sum("amount_minor"))
+    groups = payments.values_list("currency", "transaction_type", "outcome").annotate(
+        Count("identity"), Count("amount_minor"), Sum("amount_minor")
+    )
     paid: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     unknown = 0
-    for currency, kind, outcome, count, amount in groups:
-        if outcome == Outcome.UNKNOWN or outcome is None:
-            unknown += count
-        if outcome != Outcome.APPROVED or not currency:
-            continue
+    for currency, kind, outcome, count, added, amount in groups:
         place = 0 if kind in PAID else 2 if kind in PAID_BACK else None
-        if place is not None:
-            paid[currency][place] += count
-            paid[currency][place + 1] += amount or 0
+        if place is None or outcome == Outcome.DECLINED:
+            continue
+        if outcome != Outcome.APPROVED:
+            unknown += count
+            continue
+        unknown += count - added
+        if currency and added:
+            paid[currency][place] += added
+            paid[currency][place + 1] += amount
     sales = tuple(
         Sales(count, Money(amount, currency), back_count, Money(back, currency))
         for currency, (count, amount, back_count, back) in sorted(paid.items())
