@@ -127,7 +127,8 @@ def text(value: bytes) -> str:
 
 
 def _plain(value: bytes) -> str:
-    return "".join(sign if sign.isprintable() else " " for sign in value.decode("ascii", "replace")).strip()
+    shown = value.decode("ascii", "replace")
+    return (shown if shown.isprintable() else "".join(s if s.isprintable() else " " for s in shown)).strip()
 
 
 def moment(date: str, time: str) -> str | None:

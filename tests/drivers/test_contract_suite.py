@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -246,10 +247,10 @@ def case(kind: type[Honest], mode: Mode) -> Case:
         passed = {Side.TILL: MESSAGE}
         feed = ((Side.TILL, b"please"), terminal)
         early = {Side.TERMINAL: b"please"}
-        return Case(
-            "proxy", driver, mode, feed, expected, early=early, confirmed=passed, abandoned=passed, secrets=(PAN,)
-        )
-    return Case(mode.value, driver, mode, (terminal,), expected, confirmed={Side.TERMINAL: ACK}, secrets=(PAN,))
+        sale = Case("proxy", driver, mode, feed, expected, early=early, confirmed=passed, abandoned=passed)
+    else:
+        sale = Case(mode.value, driver, mode, (terminal,), expected, confirmed={Side.TERMINAL: ACK})
+    return replace(sale, secrets=(PAN,), memory_bytes=48 * 1024)
 
 
 @pytest.mark.parametrize(("good", "check"), pairs([case(Honest, Mode.ECR), case(Honest, Mode.PROXY)]))
