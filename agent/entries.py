@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from agent.errors import DamagedJournal
-from agent.fields import PAPER, Fields, Json
+from agent.fields import PAPER, Fields, Json, Outcome, agree
 from agent.fields import Kind as ReportKind
 
 VERSION: Final = 1
@@ -175,38 +176,37 @@ def parse(line: bytes) -> Entry:
     """The entry a shipped or stored line says it is. Raises DamagedJournal when it is none."""
     try:
         members = json.loads(line)
-        if members.get("purged"):
-            return Entry(
-                members["seq"],
-                members["kind"],
-                "",
-                "",
-                members["at"],
-                "",
-                {},
-                "",
-                None,
-                bytes.fromhex(members["digest"]),
-            )
+        purged = members.get("purged") is True
         entry = Entry(
             members["seq"],
             members["kind"],
-            members["source"],
-            members["key"],
+            "" if purged else members["source"],
+            "" if purged else members["key"],
             members["at"],
-            members["day"],
-            members["body"],
-            members.get("raw", ""),
-            line,
-            line_digest(line),
+            "" if purged else members["day"],
+            {} if purged else members["body"],
+            "" if purged else members.get("raw", ""),
+            None if purged else line,
+            bytes.fromhex(members["digest"]) if purged else line_digest(line),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise DamagedJournal("a journal line cannot be read: {cause}", cause=str(cause)[:80]) from cause
-    if not (type(entry.seq) is int and isinstance(entry.kind, str) and isinstance(entry.at, str)):
+    if type(entry.seq) is not int or not (_word(entry.kind) and _word(entry.at)):
         raise DamagedJournal("a journal line has no seq, kind or time")
-    if not isinstance(entry.body, dict):
+    if not isinstance(entry.body, dict) or len(entry.digest) != 32:
         raise DamagedJournal("a journal line has no body")
+    texts = (entry.source, entry.key, entry.day, entry.raw_sha256)
+    if not all(isinstance(text, str) for text in texts) or not (entry.raw_sha256 == "" or _SHA256(entry.raw_sha256)):
+        raise DamagedJournal("a journal line names no source, key, day or digest of its bytes")
     return entry
+
+
+_SHA256: Final = re.compile("[0-9a-f]{64}").fullmatch
+
+
+def _word(value: object) -> bool:
+    """Fit to stand on a line of its own in what the chain hashes."""
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def follow(prev: bytes, first_seq: int, lines: Iterable[bytes]) -> Iterator[tuple[Entry, bytes]]:
@@ -225,7 +225,15 @@ def follow(prev: bytes, first_seq: int, lines: Iterable[bytes]) -> Iterator[tupl
 
 def same_facts(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two bodies agree on a payment, whatever paper they stand on. What only one knows is no conflict."""
-    return all(value == other[name] for name, value in one.items() if name in other and name not in PAPER)
+    return all(agree(name, value, other[name]) for name, value in one.items() if name in other and name not in PAPER)
+
+
+def _tells_more(body: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    """Whether `body` knows a fact that the body of an entry does not. What did not fit into its line it does know."""
+    cut = held.get("cut") or ()
+    if any(name not in held and name not in cut for name in body if name not in PAPER):
+        return True
+    return held.get("outcome") == Outcome.UNKNOWN and body.get("outcome", Outcome.UNKNOWN) != Outcome.UNKNOWN
 
 
 def restated(draft: Draft, held: Entry) -> Draft | None:
@@ -237,7 +245,7 @@ def restated(draft: Draft, held: Entry) -> Draft | None:
     if held.line is None:  # purged: what it said is gone by decision, the identity stands
         return None
     same = same_facts(draft.body, held.body)
-    news = any(name not in held.body for name in draft.body if name not in PAPER)
+    news = _tells_more(draft.body, held.body)
     paper = draft.raw is not None and hashlib.sha256(draft.raw).hexdigest() != held.raw_sha256
     if same and not news and not paper:
         return None

@@ -50,13 +50,21 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?|--\d\d-\d\dT\d\d:\d\d(:\d\d)?|T\d\d:\d\d(:\d\d)?")
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d|--\d\d-\d\d")
-_CARD: Final = re.compile(r"\d{0,6}\*+\d{0,4}|\d{1,4}")
+_TIME: Final = re.compile(r"(?:(?:\d{4}|-)-\d\d-\d\d)?T\d\d:\d\d(?::\d\d)?", re.ASCII)
+_DATE: Final = re.compile(r"(?:\d{4}|-)-\d\d-\d\d", re.ASCII)
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_GROUPS: Final = ("domestic", "foreign", "all")
+_CARD: Final = re.compile(r"\d{0,6}\*+\d{0,4}|\d{1,4}", re.ASCII)
+
+
+def _writable(value: Json) -> bool:
+    """Half a character (a surrogate) cannot be written as UTF-8: not into a line, not onto a disk."""
+    return isinstance(value, str) and (value.isascii() or not _SURROGATES.search(value))
 
 
 def _text(value: Json) -> bool:
-    return isinstance(value, str) and value != "" and value == value.strip()
+    return isinstance(value, str) and value != "" and value == value.strip() and _writable(value)
 
 
 def _minor(value: Json) -> bool:
@@ -71,8 +79,36 @@ def _shaped(pattern: re.Pattern[str]) -> Callable[[Json], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _list_of(kind: type) -> Callable[[Json], bool]:
-    return lambda value: isinstance(value, list) and all(isinstance(item, kind) for item in value)
+def _lines(value: Json) -> bool:
+    return isinstance(value, str) and _writable(value)
+
+
+def _sentences(value: Json) -> bool:
+    return isinstance(value, list) and all(_lines(item) for item in value)
+
+
+def _verdict(value: Json) -> bool:
+    """What the terminal says of its own totals, by group."""
+    return isinstance(value, dict) and all(
+        group in _GROUPS and said in ("balanced", "unbalanced", "error") for group, said in value.items()
+    )
+
+
+def _totals(value: Json) -> bool:
+    """Lines of the terminal's own totals."""
+    return isinstance(value, list) and all(isinstance(line, dict) and _total(line) for line in value)
+
+
+def _total(line: Mapping[str, Json]) -> bool:
+    shapes = {
+        "group": _one_of(*_GROUPS),
+        # 借记 and 贷记 are all some terminals and the host's answer say of a side
+        "transaction_type": _one_of(*TransactionType, "debit", "credit"),
+        "count": _minor,
+        "amount_minor": _minor,
+        "currency": _shaped(_CURRENCY),
+    }
+    return all(name in shapes and shapes[name](item) for name, item in line.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +125,7 @@ TABLE: Final[tuple[Field, ...]] = (
     Field("transaction_type", "Type", "交易类型", _one_of(*TransactionType)),
     Field("outcome", "Outcome", "结果", _one_of(*Outcome)),
     Field("amount_minor", "Amount", "金额", _minor),
-    Field("currency", "Currency", "币种", _shaped(re.compile(r"[A-Z]{3}"))),
+    Field("currency", "Currency", "币种", _shaped(_CURRENCY)),
     Field("tip_minor", "Tip", "小费", _minor),
     Field("total_minor", "Total", "总计", _minor),
     Field("terminal_id", "Terminal", "终端号", _text),
@@ -118,13 +154,13 @@ TABLE: Final[tuple[Field, ...]] = (
     Field("original_auth_code", "Original auth code", "原授权码", _text),
     Field("copy", "Copy", "联", _one_of("merchant", "customer", "bank")),
     Field("reprint", "Reprint", "重打印", lambda value: isinstance(value, bool)),
-    Field("text", "Text", "文字", lambda value: isinstance(value, str)),
-    Field("totals", "Totals", "总计", _list_of(dict)),
-    Field("verdict", "Verdict", "对账结果", lambda value: isinstance(value, dict)),
+    Field("text", "Text", "文字", _lines),
+    Field("totals", "Totals", "总计", _totals),
+    Field("verdict", "Verdict", "对账结果", _verdict),
     Field("raw_sha256", "Raw SHA-256", "原始数据摘要", _shaped(re.compile(r"[0-9a-f]{64}"))),
     Field("driver", "Driver", "驱动", _text),
     Field("profile", "Profile", "版式", _text),
-    Field("warnings", "Warnings", "警告", _list_of(str)),
+    Field("warnings", "Warnings", "警告", _sentences),
 )
 BY_NAME: Final = {field.name: field for field in TABLE}
 
@@ -150,3 +186,31 @@ def problems(fields: Fields) -> list[str]:
     if "amount_minor" in fields and "currency" not in fields:
         found.append("amount_minor without currency")
     return found
+
+
+def agree(name: str, one: Json, other: Json) -> bool:
+    """Whether two tellers of one payment say the same. A vaguer word agrees with a clearer one: a time without
+    seconds, a card of which only the last four digits show, an outcome that one of them did not learn.
+    """
+    if one == other or (name == "outcome" and Outcome.UNKNOWN in (one, other)):
+        return True
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return False
+    if name == "terminal_time":
+        return _same_moment(one, other)
+    return name == "card_masked" and _same_card(one, other)
+
+
+def _same_moment(one: str, other: str) -> bool:
+    (one_day, _, one_time), (other_day, _, other_time) = one.partition("T"), other.partition("T")
+    known = min(len(one_time), len(other_time))
+    days = sorted((one_day.lstrip("-"), other_day.lstrip("-")), key=len)
+    return one_time[:known] == other_time[:known] and days[1].endswith(days[0])
+
+
+def _same_card(one: str, other: str) -> bool:
+    """Digits at the same end must be the same, as far as both show them."""
+    (one_head, _, one_tail), (other_head, _, other_tail) = one.rpartition("*"), other.rpartition("*")
+    heads = sorted((one_head.rstrip("*"), other_head.rstrip("*")), key=len)
+    tails = sorted((one_tail, other_tail), key=len)
+    return heads[1].startswith(heads[0]) and tails[1].endswith(tails[0])
