@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import select
+import sys
+import termios
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,18 +54,24 @@ class PrinterState:
 
 @dataclass(slots=True)
 class Line:
-    """`outbox` is what still has to be written, `inbox` what came back since the last question."""
+    """`outbox` is what still has to be written, `inbox` what came back since the last question.
+
+    `left` counts the bytes on our side of the cable, those in the kernel too; `moved_at` is when that last changed.
+    """
 
     link: Link
-    heard_at: float
+    moved_at: float
+    heard_at: float = 0.0
     asked_at: float = 0.0
+    left: int = 0
     outbox: bytes = b""
     inbox: bytearray = field(default_factory=bytearray)
 
     def exchange(self, now: float) -> None:
         """Reads what is there, writes what fits. Raises TryLater when the line is gone."""
         for _ in range(_READS):
-            data = self.link.read()
+            # A serial line without bytes answers a read as if it had hung up (VMIN 0), so it is asked first.
+            data = self.link.read() if _readable(self.link) else b""
             if not data:
                 break
             self.inbox += data
@@ -69,6 +79,9 @@ class Line:
         del self.inbox[:-_INBOX]
         if self.outbox:
             self.outbox = self.outbox[self.link.write(self.outbox[:CHUNK]) :]
+        left = len(self.outbox) + _in_kernel(self.link)
+        if left != self.left:
+            self.left, self.moved_at = left, now
 
     def ask(self, question: bytes, now: float) -> None:
         self.inbox.clear()
@@ -82,6 +95,22 @@ class Line:
             return False
         shut_down()
         return True
+
+
+def _readable(link: Link) -> bool:
+    """Whether a read would say something: bytes, or that the line is gone."""
+    poll = select.poll()
+    poll.register(link.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _in_kernel(link: Link) -> int:
+    """Bytes written but not yet sent (serial) or not yet acknowledged (TCP); 0 where the device cannot tell."""
+    try:
+        answer = fcntl.ioctl(link.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def reason(status: PrinterStatus) -> str:

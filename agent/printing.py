@@ -8,6 +8,7 @@ make a closing socket throw the tail of a paper away (escpos.md §1.4, P1).
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -45,6 +46,8 @@ class _Paper:
     offset: int = 0
     moved_at: float = 0.0
     settle_until: float = 0.0
+    drained: bool = False  # the last byte has left the kernel, too
+    quiet_since: float | None = None  # since when a question that reached the printer is unanswered
     silent: bool = False
 
     @property
@@ -115,7 +118,7 @@ class Printing:
         if job and not paper:
             return 0.0
         try:
-            self._line = Line(self._open_link(), heard_at=now)
+            self._line = Line(self._open_link(), moved_at=now)
         except TryLater:
             return self._not_ready(Why.NOT_REACHED, now, waiting=job is not None)
         self._paper = paper
@@ -168,6 +171,7 @@ class Printing:
             return self._part(now)
         self._paper.job = self._queue.move(self._paper.job.id, State.SENDING, offset=0)
         self._paper.moved_at = now
+        self._open().inbox.clear()
         self._doubt = False
         self._phase = self._sending
         return 0.0
@@ -198,34 +202,41 @@ class Printing:
         if taken:
             paper.offset += taken
             paper.moved_at = now
+        self._listen()
         # A commit that fails leaves everything as it is: the next step comes back here and writes nothing before it.
         if paper.all_out:
             paper.job = self._queue.move(paper.job.id, State.SENT, offset=paper.offset)
             paper.settle_until = now + self._patience.settling_s(len(paper.data))
-            line.asked_at, line.heard_at = 0.0, now
+            line.inbox.clear()
+            line.asked_at = -math.inf
             self._phase = self._settling
-            self._well()
+            if self._status.ready is Truth.NO:
+                self._hold(reason(self._status))
+            else:
+                self._well()
         elif taken and paper.job.state is State.HELD:
             paper.job = self._queue.move(paper.job.id, State.SENDING, Why.GOES_ON, paper.offset)
             self._well()
         elif paper.offset == limit:
             paper.job = self._queue.move(paper.job.id, State.SENDING, offset=paper.offset)
         elif not taken:
-            return self._stalled(now)
+            return self._stuck(now - paper.moved_at)
         return 0.0
 
-    def _stalled(self, now: float) -> float:
+    def _listen(self) -> None:
+        """Notes what the printer says unasked."""
+        told = self._printer.status(bytes(self._open().inbox))
+        if told.ready is not Truth.UNKNOWN:
+            self._status = told
+
+    def _stuck(self, stuck_s: float) -> float:
         """The line takes nothing. With a reason the paper is held for as long as it lasts, without one for a time."""
-        line, paper = self._open(), self._printed()
-        stalled_s = now - paper.moved_at
-        status = self._printer.status(bytes(line.inbox))
-        if status != PrinterStatus():
-            self._status = status
-        if stalled_s > self._patience.stall_s:
+        self._printed().quiet_since = None
+        if stuck_s > self._patience.stall_s:
             self._hold(reason(self._status) or Why.TAKES_NOTHING)
-        if stalled_s > self._patience.stall_limit_s and self._status.ready is not Truth.NO:
+        if stuck_s > self._patience.stall_limit_s and self._status.ready is not Truth.NO:
             return self._broken_off(Why.TAKES_NOTHING)
-        return _LOOK_S if stalled_s < self._patience.stall_s else 10 * _LOOK_S
+        return _LOOK_S if stuck_s < self._patience.stall_s else 10 * _LOOK_S
 
     # -- behind the last byte --------------------------------------------------------------------------------------
 
@@ -237,47 +248,65 @@ class Printing:
             line.exchange(now)
         except TryLater:
             return self._broken_off(Why.LINK_LOST)
+        status = self._printer.status(bytes(line.inbox))
+        if line.left and status.ready is Truth.UNKNOWN:
+            if not paper.drained:
+                paper.settle_until = now + self._patience.settling_s(len(paper.data))
+            return self._stuck(now - line.moved_at)
+        paper.drained = paper.drained or not line.left
         if self._level < Level.STATUS:
-            return 5 * _LOOK_S if now < paper.settle_until else self._done(Why.CANNOT_ANSWER, now)
-        status = self._printer.status(bytes(line.inbox)) if line.asked_at else PrinterStatus()
-        answered = status.ready is not Truth.UNKNOWN
-        if answered:
+            over = self._unheard(now)
+        elif status.ready is Truth.UNKNOWN:
+            over = self._unanswered(now)
+        else:
             self._status = status
             over = self._answered(status, now)
-        else:
-            over = self._unanswered(now)
         if over is not None:
             return over
         # One question at a time: its answers must not mix with those of the next (at most four outstanding, TM-P60).
-        due_s = self._patience.ask_s if answered else self._patience.answer_s
-        if not line.outbox and now - line.asked_at >= due_s:
+        due_s = self._patience.answer_s if status.ready is Truth.UNKNOWN else self._patience.ask_s
+        if not line.left and now - line.asked_at >= due_s:
             line.ask(self._printer.question(), now)
         return 5 * _LOOK_S
+
+    def _unheard(self, now: float) -> float | None:
+        """A printer that cannot answer took everything."""
+        if self._printed().job.state is State.HELD:
+            self._goes_on(now)
+        return self._done(Why.CANNOT_ANSWER, now) if now >= self._printed().settle_until else None
 
     def _answered(self, status: PrinterStatus, now: float) -> float | None:
         """Everything is sent and the printer says how it is. Level 1 proves no more than health before and after."""
         paper = self._printed()
+        paper.quiet_since = None
         if status.ready is Truth.NO:
             self._hold(reason(status))
         elif paper.silent:  # it may have been off and on again
             return self._broken_off(Why.WAS_SILENT)
         elif paper.job.state is State.HELD:
-            paper.job = self._queue.move(paper.job.id, State.SENT, Why.GOES_ON)
-            paper.settle_until = now + self._patience.settling_s(len(paper.data))
-            self._well()
+            self._goes_on(now)
         elif now >= paper.settle_until:
             return self._done(Why.HEALTHY, now)
         return None
 
     def _unanswered(self, now: float) -> float | None:
         """Everything is sent and the printer is silent: with an open cover some say nothing at all, so wait a while."""
-        line, paper = self._open(), self._printed()
-        silent_s = now - line.heard_at
+        paper = self._printed()
+        if paper.quiet_since is None or self._open().asked_at == -math.inf:
+            paper.quiet_since = now
+        silent_s = now - paper.quiet_since
         if silent_s > self._patience.stall_s:
-            self._status = PrinterStatus()
             paper.silent = True
-            self._hold(Why.NO_ANSWER)
+            self._hold(reason(self._status) or Why.NO_ANSWER)
+            if self._status.ready is not Truth.NO:
+                self._status = PrinterStatus()
         return self._broken_off(Why.WAS_SILENT) if silent_s > self._patience.silence_limit_s else None
+
+    def _goes_on(self, now: float) -> None:
+        paper = self._printed()
+        paper.job = self._queue.move(paper.job.id, State.SENT, Why.GOES_ON)
+        paper.settle_until = now + self._patience.settling_s(len(paper.data))
+        self._well()
 
     def _hold(self, why: str) -> None:
         paper = self._printed()

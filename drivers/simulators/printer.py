@@ -94,6 +94,10 @@ class VirtualPrinter:
                     raise AttributeError(name)
                 setattr(self._model.sensors, name, value)
 
+    def set_speed(self, *, lines_per_s: float | None = None, bytes_per_s: float | None = None) -> None:
+        with self._mutex:
+            self._lines_per_s, self._bytes_per_s = lines_per_s, bytes_per_s
+
     def drop_after(self, count: int) -> None:
         """Breaks the connection once `count` more bytes have come; what is in the buffer is still printed."""
         with self._mutex:

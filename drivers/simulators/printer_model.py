@@ -62,6 +62,7 @@ class PrinterModel:
     _tokenizer: Tokenizer = field(default_factory=Tokenizer)
     _waiting: deque[Token] = field(default_factory=deque)
     _waiting_bytes: int = 0
+    _line: bytearray = field(default_factory=bytearray)  # not on paper before its end comes
     _tail: bytes = b""
     _asb: bool = False
     _last_frame: bytes = b""
@@ -87,11 +88,6 @@ class PrinterModel:
         self._tail = seen[max(end, len(seen) - _LONGEST_REAL_TIME + 1) :]
         self._queue(self._tokenizer.feed(data))
         return self._said(answer)
-
-    def idle(self) -> None:
-        """No byte came for a while: text without an end is in the buffer all the same."""
-        if self._tokenizer.pending and not self._waiting:
-            self._queue([token for token in self._tokenizer.feed(b"\0") if token.name != "NUL"])
 
     def print_lines(self, count: int) -> bytes:
         """Lets the head print up to `count` lines; stops where a sensor says so."""
@@ -122,6 +118,7 @@ class PrinterModel:
         self._tokenizer = Tokenizer()
         self._waiting.clear()
         self._waiting_bytes = 0
+        self._line.clear()
         self._tail = b""
         self._asb = False
 
@@ -134,7 +131,12 @@ class PrinterModel:
             return b""
         if token.kind is TokenKind.STATUS:
             return self._status(token)
-        self.hanging += token.data
+        if token.name == "ESC @":
+            self._line.clear()  # an unfinished line is thrown away (Epson, ESC @)
+        self._line += token.data
+        if _lines(token) or token.kind is TokenKind.CUT:
+            self.hanging += self._line
+            self._line.clear()
         if token.kind is TokenKind.CUT:
             self.pieces.append(bytes(self.hanging))
             self.hanging.clear()

@@ -7,6 +7,7 @@ can be tried in a moment. Tests over real sockets and ptys use `drivers.simulato
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from agent.slips.model import Cell, Cut, Line, Slip
 from drivers.printers.escpos import EscPos
 from drivers.simulators.printer_model import PrinterModel
 
+_ALWAYS_READABLE = os.open("/dev/null", os.O_RDONLY)
 START_S = datetime(2026, 6, 22, 3, 0, tzinfo=UTC).timestamp()
 HASTE = Patience(
     answer_s=0.3, stall_s=0.3, stall_limit_s=3.0, silence_limit_s=2.0, settle_s=0.1, settle_limit_s=0.2,
@@ -93,7 +95,7 @@ class ModelLink:
     _answers: bytes = b""
 
     def fileno(self) -> int:
-        return -1
+        return _ALWAYS_READABLE
 
     def read(self) -> bytes:
         if self.broken:
