@@ -16,7 +16,7 @@ from typing import Final
 
 from agent import pan
 from drivers.paper import StyledLine
-from drivers.tokens import TokenKind, tokenize
+from drivers.tokens import Token, TokenKind, tokenize
 from drivers.typeset import typeset_tokens
 
 _WIDE: Final = str.maketrans("０１２３４５６７８９＊－＃　ＸxＡ", "0123456789*-# XXA")
@@ -43,6 +43,12 @@ _GROUP: Final = re.compile(r"(?<![0-9*.])[0-9]{1,19}(?![0-9*.])")
 _BETWEEN: Final = re.compile(r"[ -]{0,2}|\n")
 
 
+_WIDE_DIGITS: Final = (
+    (re.compile(rb"(?:\xa3[\xb0-\xb9]){2}"), "gb18030"),
+    (re.compile(rb"(?:\xef\xbc[\x90-\x99]){2}"), "utf-8"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _View:
     """Text, and for each character the byte offset and size it has; size 0 has no bytes."""
@@ -56,12 +62,10 @@ def scrub(data: bytes, charset: str = "auto") -> bytes:
     """`data` with every card number masked, same length."""
     tokens = tokenize(data)
     written = [token for token in tokens if token.kind is not TokenKind.RASTER]
-    page = [item for item in typeset_tokens(written, charset) if isinstance(item, StyledLine) and item.runs]
-    views = [_view(line, pads=True) for line in page]
-    hidden = set(_labelled(views))
-    exempt = set(_exempt(views)) - {place for place, _ in hidden}
-    for view in _all_views(page, views):
-        hidden |= {found for found in _found(view, exempt) if found[1]}
+    hidden = _hidden(written, charset)
+    for pattern, other in _WIDE_DIGITS:  # the printer may read them as digits whatever we take the text for
+        if pattern.search(data):
+            hidden |= _hidden(written, other)
     masked = bytearray(data)
     for place, size in hidden:
         masked[place : place + size] = {1: b"*", 2: "＊".encode("gb18030"), 3: "＊".encode()}.get(size, b"*" * size)
@@ -70,6 +74,17 @@ def scrub(data: bytes, charset: str = "auto") -> bytes:
             start = token.start + (8 if token.name == "GS ( k" else 2)  # behind parameters that may be digits
             masked[start : token.end] = pan.mask_bytes(bytes(masked[start : token.end]))
     return bytes(masked)
+
+
+def _hidden(written: list[Token], charset: str) -> set[tuple[int, int]]:
+    """Byte places and sizes of all digits to hide, the text read in one charset."""
+    page = [item for item in typeset_tokens(written, charset) if isinstance(item, StyledLine) and item.runs]
+    views = [_view(line, pads=True) for line in page]
+    hidden = set(_labelled(views))
+    exempt = set(_exempt(views)) - {place for place, _ in hidden}
+    for view in _all_views(page, views):
+        hidden |= {found for found in _found(view, exempt) if found[1]}
+    return hidden
 
 
 def _view(line: StyledLine, *, pads: bool) -> _View:

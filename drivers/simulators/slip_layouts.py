@@ -130,10 +130,10 @@ def _remarks(sale: Sale) -> list[str | bytes]:
     return found
 
 
-def _style_1(shop: Shop, sale: Sale, copy: str, *, reprint: bool) -> list[str | bytes]:
+def _head_1(shop: Shop, sale: Sale, copy: str) -> list[str | bytes]:
     chinese, english = TYPES[sale.kind]
     mine, theirs = COPIES[copy]
-    lines: list[str | bytes] = [
+    return [
         RULE,
         *title("银联POS签购单/POS SALES SLIP" if shop.english else "银联POS签购单"),
         mine + " " * (29 - columns(mine)) + theirs,
@@ -153,6 +153,12 @@ def _style_1(shop: Shop, sale: Sale, copy: str, *, reprint: bool) -> list[str | 
         _label(shop, "交易类型", "TXN. TYPE") + ":",
         f"  {chinese}({english})" if shop.english else f"  {chinese}",
         f"{_label(shop, '卡有效期', 'EXP. DATE')}:   2028/12",
+    ]
+
+
+def _style_1(shop: Shop, sale: Sale, copy: str, *, reprint: bool) -> list[str | bytes]:
+    lines = [
+        *_head_1(shop, sale, copy),
         RULE,
         f"{_label(shop, '批次号', 'BATCH NO')}  :{sale.batch_no:06}",
         f"{_label(shop, '凭证号', 'VOUCHER NO')}:{sale.trace_no:06}",

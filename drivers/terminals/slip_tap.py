@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract import Mode, Report, Setting, Side, TerminalDriver
+from agent.errors import UsageError
 from drivers.terminals.slip_answers import MODELS, Turn, answer
 from drivers.terminals.slip_report import report_of
 from drivers.terminals.slip_stream import CapturedSlip, SlipCutter
 from drivers.tokens import Token, Tokenizer, TokenKind
 
 NAME: Final = "slip-tap"
+MODES: Final = frozenset({Mode.PRINTER, Mode.PROXY, Mode.TAP, Mode.DROP})
 _FED_LINES: Final = 4  # paper out of the terminal's way: the slip is most likely over
 _MOST_WAITING: Final = 1000  # answers kept for a peer that asks and asks
 CHARSETS: Final = (
@@ -174,13 +176,16 @@ class SlipTap:
 
 
 def converse(mode: Mode, settings: Mapping[str, object]) -> SlipTap:
+    if mode not in MODES:
+        known = ", ".join(sorted(MODES))
+        raise UsageError("{name} has no mode {mode}", "its modes are: {known}", name=NAME, mode=mode, known=known)
     return SlipTap(mode, settings)
 
 
 driver: Final = TerminalDriver(
     name=NAME,
     summary="reads the slips a terminal or till prints (ESC/POS or plain text)",
-    modes=frozenset({Mode.PRINTER, Mode.PROXY, Mode.TAP, Mode.DROP}),
+    modes=MODES,
     converse=converse,
     settings=SETTINGS,
 )

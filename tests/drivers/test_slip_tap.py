@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.contract import Mode, Side
+from agent.errors import UsageError
 from agent.fields import Kind, problems
 from drivers.simulators.slip_layouts import Sale, Shop, slip
 from drivers.terminals import slip_stream
@@ -290,6 +291,11 @@ def test_nothing_to_read_is_a_picture():
 def test_every_charset_of_the_settings_can_be_had(charset):
     (found,) = talk(charset=charset).receive(b"one \xe9\n\x1dV\x00")
     assert found.fields["text"].startswith("one")
+
+
+def test_it_never_asks_a_terminal():
+    with pytest.raises(UsageError, match="slip-tap has no mode ecr"):
+        talk(Mode.ECR)
 
 
 def test_settings_are_described():
