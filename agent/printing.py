@@ -379,9 +379,9 @@ class Printing:
         trouble, asked = f"printer_{self._name}", f"papers_{self._name}"
         values = {"printer": self._name}
         if self._why and waiting:
-            hint = "look at the printer; the paper is printed as soon as it can be"
-            self._alarms.raise_(Alarm(trouble, "{printer}: " + self._why, hint, dict(values)))
-        elif not self._why:
+            hint = "look at the printer {printer}; it prints what waits as soon as it can"
+            self._alarms.raise_(Alarm(trouble, self._why, hint, dict(values)))
+        else:
             self._alarms.clear(trouble)
         if any(
             job.state is State.UNKNOWN or (job.state is State.HELD and not job.touched)
