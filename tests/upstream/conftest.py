@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
 from tests.upstream.box import Client, Journal
 from tests.upstream.running import REPOSITORY, Running, drop_schema, postgres_schema
@@ -68,9 +70,6 @@ def client() -> Iterator[Callable[..., Client]]:
 @pytest.fixture(scope="session", autouse=True)
 def chinese() -> None:
     """The Chinese catalogue as the package ships it, compiled when it is older than its source."""
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
-
     source = REPOSITORY / "upstream/locale/zh_Hans/LC_MESSAGES/django.po"
     compiled = source.with_suffix(".mo")
     if compiled.exists() and compiled.stat().st_mtime >= source.stat().st_mtime:

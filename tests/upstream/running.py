@@ -74,7 +74,14 @@ class Running:
 
     def run(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command(*words), cwd=REPOSITORY, env=self.environ(), input=stdin, capture_output=True, text=True, timeout=30
+            command(*words),
+            check=False,
+            cwd=REPOSITORY,
+            env=self.environ(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
 
     def code(self, *, site: str = "main", journal: str = "", life_s: int = 900) -> str:

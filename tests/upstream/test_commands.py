@@ -51,7 +51,8 @@ def test_what_people_read_when_it_starts(tmp_path):
         process.terminate()
     assert lines[0].startswith("upstream http://127.0.0.1:")
     assert lines[1] == f"data     {tmp_path / 'data'}\n"
-    assert lines[2].startswith("code     ") and "15 minutes" in lines[2]
+    assert lines[2].startswith("code     ")
+    assert "15 minutes" in lines[2]
     assert lines[3].strip().startswith("slipkeeper enroll http://127.0.0.1:")
     assert process.returncode == 0
 
@@ -67,8 +68,6 @@ def test_codes(new_server, client):
     assert other.enroll(long).json()["site_id"] == "two"
     again = running.run("enroll-code", "--journal", other.journal.journal_id).stdout.strip()
     assert other.enroll(again).json()["site_id"] == "two"
-    unknown = running.run("enroll-code", "--journal", "x")
-    assert (unknown.returncode, "no journal" in unknown.stderr) == (2, True)
 
 
 DAMAGE = {
@@ -77,7 +76,6 @@ DAMAGE = {
     "a changed hash": "UPDATE entry SET chain = zeroblob(32) WHERE journal_id = ? AND seq = 7",
     "rubbish": "UPDATE entry SET body = 'x' WHERE journal_id = ? AND seq = 7",
     "a missing line": "DELETE FROM entry WHERE journal_id = ? AND seq = 7",
-    "two lines swapped": "UPDATE entry SET seq = 15 - seq WHERE journal_id = ? AND seq IN (7, 8)",
     "a false mask": "UPDATE entry SET redacted = 1, body = replace(body, 'T08', 'T09') WHERE journal_id = ? AND seq = 7",
     "a cut tail": "DELETE FROM entry WHERE journal_id = ? AND seq >= 7",
     "a moved cursor": "UPDATE journal SET cursor = 6 WHERE journal_id = ?",
@@ -86,23 +84,22 @@ DAMAGE = {
 
 def test_verify_finds_every_kind_of_damage(new_server, client):
     running = new_server()
-    boxes = {name: client(running, Journal(name)) for name in [*DAMAGE, "nothing"]}
+    boxes = {name: client(running, Journal(name)) for name in [*DAMAGE, "two lines swapped", "nothing"]}
     for box in boxes.values():
         box.send(1, 12)
     whole = running.run("verify", "--json")
     assert (whole.returncode, json.loads(whole.stdout)["whole"]) == (0, True)
     for name, statement in DAMAGE.items():
-        if name == "two lines swapped":  # the key forbids it while both are there
-            running.write("UPDATE entry SET seq = -7 WHERE journal_id = ? AND seq = 7", boxes[name].journal.journal_id)
-            running.write("UPDATE entry SET seq = 7 WHERE journal_id = ? AND seq = 8", boxes[name].journal.journal_id)
-            statement = "UPDATE entry SET seq = 8 WHERE journal_id = ? AND seq = -7"
         running.write(statement, boxes[name].journal.journal_id)
+    swapped = boxes["two lines swapped"].journal.journal_id
+    for old, new in ((7, -7), (8, 7), (-7, 8)):  # the key forbids it while both are there
+        running.write("UPDATE entry SET seq = ? WHERE journal_id = ? AND seq = ?", new, swapped, old)
     broken = running.run("verify", "--json")
     assert broken.returncode == 1
     assert "9 journal(s) are not whole" in broken.stderr
     proofs = {proof["journal_id"]: proof for proof in json.loads(broken.stdout)["journals"]}
     found = {name: proofs[box.journal.journal_id]["broken_at"] for name, box in boxes.items()}
-    assert found == dict.fromkeys(DAMAGE, 7) | {"nothing": 0}
+    assert found == dict.fromkeys(DAMAGE, 7) | {"two lines swapped": 7, "nothing": 0}
     assert proofs[boxes["nothing"].journal.journal_id]["head"] == boxes["nothing"].journal.head(12).hex()
 
 
@@ -114,7 +111,6 @@ def test_people(tmp_path):
     assert listed == {"users": [{"name": "anna", "active": False, "last_at": "never"}]}
     weak = running.run("user", "add", "bob", "--password-stdin", stdin="short\n")
     assert (weak.returncode, "too short" in weak.stderr, "Traceback" in weak.stderr) == (2, True, False)
-    assert running.run("user", "disable", "nobody").returncode == 2
 
 
 def test_the_world_and_wrong_words(tmp_path):
@@ -128,6 +124,7 @@ def test_the_world_and_wrong_words(tmp_path):
         (("serve", "--listen", "nowhere"), 2),
         (("migrate", "--data", str(tmp_path / "file/x")), 3),
         (("serve", "--listen", "192.0.2.1:8470", "--data", str(tmp_path / "other")), 3),
+        (("enroll-code", "--journal", "x", "--data", str(tmp_path / "other")), 2),
         (("migrate", "--database", "mysql://secret@host/x"), 2),
         (("migrate", "--database", "postgresql://nobody@127.0.0.1:1/x"), 3),
     ):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.entries import canonical, line_digest
-from agent.pan import luhn
+from agent.pan import luhn, mask
 from tests.upstream.box import Journal
 from upstream.receiving.guard import guard_blob, guard_json, guard_line, guard_text
 
@@ -50,10 +51,10 @@ def test_every_spelling_is_found(line):
 
 
 def test_ordinary_lines_are_left_alone():
-    """Of 2,000 lines with salts, digests and boot ids none is touched; a plain search would flag some of the hashes."""
+    """Of 700 lines with salts, digests and boot ids none is touched; a plain search would flag some of the hashes."""
     dice = random.Random(5)
     flagged = 0
-    for number in range(2000):
+    for _number in range(700):
         body = {
             "raw_sha256": dice.randbytes(32).hex(),
             "head": dice.randbytes(32).hex(),
@@ -68,8 +69,6 @@ def test_ordinary_lines_are_left_alone():
             }
         )
         assert guard_line(line) == (line, False)
-        from agent.pan import mask
-
         flagged += mask(line.decode()) != line.decode()
     assert flagged  # else this test shows nothing
 
@@ -79,6 +78,7 @@ def test_a_hash_is_no_hiding_place():
     assert guard_text(f"x {PAN} {'ab' * 16}") == f"x {MASKED} {'ab' * 16}"
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -91,6 +91,7 @@ def test_guarding_twice_is_guarding_once(value):
     assert guard_json(once) == once
 
 
+@settings(max_examples=40)
 @given(st.integers(10**13, 10**14 - 1), st.sampled_from(["{}", " {} ", "No {}", "{}\\n", "卡号：{}"]))
 def test_any_card_number_in_any_text_is_masked(middle, around):
     digits = next(f"4{middle}{check}" for check in range(10) if luhn(f"4{middle}{check}"))
@@ -154,8 +155,6 @@ def test_evidence_and_heartbeats_are_masked_too(server, client):
 
 
 def test_blobs_by_http(server, client):
-    import hashlib
-
     box = client(server)
     body = "签购单\x1b@".encode("gb18030") * 50
     name = hashlib.sha256(body).hexdigest()

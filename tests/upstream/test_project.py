@@ -51,7 +51,8 @@ def test_what_the_journal_restates_is_counted():
     first = entry(sale(1), key="10011001:000001:000001:sale")
     copy = restated(Draft("transaction", "till-1", first.key, sale(1, copy="customer"), b"paper"), first)
     conflict = restated(Draft("transaction", "till-1", first.key, sale(1, amount_minor=7)), first)
-    assert copy and conflict
+    assert copy
+    assert conflict
     told = [
         entry(copy.body, kind=copy.kind, key=copy.key, seq=2, second=1),
         entry(conflict.body, kind=conflict.kind, key=conflict.key, seq=3),
@@ -94,7 +95,8 @@ def test_misshapen_facts_are_unknown():
 
 def test_terminals_are_heard_of_by_reports_only():
     heard = maybe_heard(entry(sale(1)))
-    assert heard and heard.facts["merchant_name"] == "好又多便利店"
+    assert heard
+    assert heard.facts["merchant_name"] == "好又多便利店"
     assert maybe_heard(entry({}, kind="start")) is None
     assert maybe_heard(entry(sale(1), source="")) is None
 

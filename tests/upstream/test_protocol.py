@@ -13,10 +13,11 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.entries import canonical, seal
+from agent.entries import canonical, parse
 from tests.upstream.box import Client, Journal
 
 
@@ -61,7 +62,7 @@ def test_resending_changes_nothing(server, client, compressed):  # I7
     assert server.stored(box.journal.journal_id) == box.journal.lines(1, 20)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 12)), min_size=1, max_size=8))
 def test_any_batching_gives_the_same_journal(server, client, cuts):  # I5, I7
     box = client(server)
@@ -213,8 +214,6 @@ def test_a_purged_entry_travels_as_its_stand_in(server, client):
 
 
 def seal_of(journal: Journal, seq: int):
-    from agent.entries import parse
-
     return parse(journal.line(seq))
 
 
@@ -339,7 +338,5 @@ def test_nothing_else_is_here(server, client):
 
 
 def test_probes(server):
-    import requests
-
     for path in ("/healthz", "/readyz"):
         assert requests.get(server.url + path, timeout=5).json() == {"ok": True}

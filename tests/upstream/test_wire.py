@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -15,12 +17,20 @@ from upstream.receiving.rate import Guesses
 from upstream.receiving.wire import Heading, load, read_batch, read_heading, unpack
 
 
+@contextmanager
+def maybe_refused(*codes: Code) -> Iterator[None]:
+    """Fine, or refused as one of these; anything else fails the test."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code not in codes:
+            raise
+
+
 @given(st.binary(max_size=400), st.sampled_from(["", "identity", "gzip", "br"]))
 def test_any_body_is_unpacked_or_refused(body, encoding):
-    try:
+    with maybe_refused(Code.TORN, Code.TOO_LARGE, Code.UNSUPPORTED):
         assert len(unpack(body, encoding, 300)) <= 300
-    except Problem as problem:
-        assert problem.code in {Code.TORN, Code.TOO_LARGE, Code.UNSUPPORTED}
 
 
 @given(st.binary(max_size=300))
@@ -30,18 +40,14 @@ def test_unpacking_undoes_packing(body):
 
 @given(st.binary(max_size=300))
 def test_any_lines_are_read_or_refused(plain):
-    try:
+    with maybe_refused(Code.FRAMING, Code.HEAD_MISMATCH, Code.TOO_LARGE):
         read_batch(Heading(1, bytes(32), bytes(32), 0), plain)
-    except Problem as problem:
-        assert problem.code in {Code.FRAMING, Code.HEAD_MISMATCH, Code.TOO_LARGE}
 
 
 @given(st.dictionaries(st.sampled_from(["Journal-From", "Journal-Prev", "Journal-Head", "Journal-Backlog"]), st.text()))
 def test_any_headers_are_read_or_refused(headers):
-    try:
+    with maybe_refused(Code.FRAMING):
         read_heading(headers)
-    except Problem as problem:
-        assert problem.code is Code.FRAMING
 
 
 @given(st.integers(1, 6), st.integers(0, 5))

@@ -58,6 +58,11 @@ class Sales:
     back_count: int
     back: Money
 
+    @property
+    def back_shown(self) -> str:
+        """With a minus that no line break parts from its amount."""
+        return f"−\u2060{self.back}"
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
