@@ -9,6 +9,7 @@ Every character keeps its byte offset, so that a card number found in the text c
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,10 @@ def decode(data: bytes, charset: str, start: int = 0) -> Decoded:
         text = data.decode("ascii")
         if not _HIDDEN.search(text):
             return Decoded(text, range(start, start + len(text)), b"\1" * len(text), len(text))
+    elif charset == "gb18030" and not _RULE.search(data):
+        plain = _pairs_only(data, start)
+        if plain is not None:
+            return plain
     signs: list[str] = []
     offsets: list[int] = []
     sizes = bytearray()
@@ -133,6 +138,19 @@ def decode(data: bytes, charset: str, start: int = 0) -> Decoded:
         sizes.append(size)
         columns += 1 if size == 1 else 2
     return Decoded("".join(signs), offsets, bytes(sizes), columns)
+
+
+def _pairs_only(data: bytes, start: int) -> Decoded | None:
+    """What nearly all Chinese slips are, decoded in one go: ASCII and two-byte characters, nothing broken."""
+    try:
+        text = data.decode("gb18030")
+    except UnicodeDecodeError:
+        return None
+    sizes = bytes([1 if sign < "\x80" else 2 for sign in text])
+    if sum(sizes) != len(data) or _HIDDEN.search(text):
+        return None
+    ends = itertools.accumulate(sizes, initial=start)
+    return Decoded(text, list(ends)[:-1], sizes, len(data))
 
 
 def _signs(data: bytes, charset: str) -> list[tuple[str, int, int]]:

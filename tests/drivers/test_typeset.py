@@ -117,6 +117,18 @@ def test_any_bytes_can_be_set(data, charset):
             assert all(at + size <= len(data) for at, size in zip(run.offsets, run.sizes, strict=True))
 
 
+@given(
+    st.lists(st.binary(max_size=4) | st.text("金额￥a1€𠮷\u202e", max_size=3).map(gb), max_size=12).map(b"".join),
+    st.integers(0, 99),
+)
+def test_the_quick_way_and_the_careful_way_agree(data, start):
+    quick = charsets.decode(data, "gb18030", start)
+    careful = [one for one in charsets._signs(data, "gb18030") if not charsets._HIDDEN.match(one[0])]
+    assert list(zip(quick.text, quick.offsets, quick.sizes, strict=True)) == [
+        (sign, start + at, size) for sign, at, size in careful
+    ]
+
+
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc", "Cf", "Co", "Zl", "Zp"]), max_size=40))
 def test_what_gb18030_can_say_comes_back(words):
     data = words.encode("gb18030")
