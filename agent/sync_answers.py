@@ -128,6 +128,8 @@ POISON: Final = Trouble(
 MISFIT: Final = Trouble(
     "upstream does not understand this box (answer {status})", "update this box or upstream", "sync_version"
 )
+TORN: Final = Trouble("what was sent did not arrive whole (answer {status}); it is sent again")
+DOUBTFUL: Final = Trouble("upstream seems to hold another content for this journal; it is asked again")
 CONTRADICTION: Final = Trouble("upstream contradicts itself", "ask whoever runs upstream", "sync_contradiction")
 # Alarms that one good answer of upstream ends.
 ENDED_BY_SUCCESS: Final = (

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from agent import enrol
 from agent.clock import Clock
+from agent.entries import Kind
 from agent.errors import DamagedJournal, TryLater
 from agent.sync import Linger, wait_s
 from agent.sync_answers import NotNow, Postponed, Trouble, trouble_of
@@ -158,8 +160,7 @@ class Courier:
         now_s, seq, cursor = self._now_s(), held.reader.head().seq, self._sender.cursor
         after = max(self._linger.seen, cursor)
         if seq > after:
-            kinds = [entry.kind for entry, _ in held.reader.entries(after, _SCAN)]
-            self._linger.see(seq, kinds, now_s, self._sender.pace.linger_s)
+            self._linger.see(seq, _kinds(held, after), now_s, self._sender.pace.linger_s)
         full = seq - cursor >= self._sender.pace.max_entries
         return full or now_s >= self._linger.due_s or now_s - self._contact_s >= BEAT_S
 
@@ -228,6 +229,7 @@ class Courier:
             raise Postponed(NotNow(NOT_ENROLLED, slow=True))
         if held is self._journals.current:
             self._enrolled = self._journals.enrolment_mark(held)
+        self._memory.change(held.journal_id, token_file=enrol.path_of(self._directory, held.journal_id).name)
         client = self._journals.connect(found)
         return Sender(held.journal_id, held.reader, client, self._memory, self._world.clock.now)
 
@@ -286,6 +288,14 @@ class Courier:
         off = held is not None and self._off()
         self._reports.state(self._telling.block(held, position, sum(unsent for unsent, _ in former), error, off=off))
         self._reports.flush()
+
+
+def _kinds(held: Held, after: int) -> list[str]:
+    """Kinds of entries behind `after`. One that cannot be read is in a hurry: whoever sends it will say so."""
+    try:
+        return [entry.kind for entry, _ in held.reader.entries(after, _SCAN)]
+    except DamagedJournal:
+        return [Kind.TRANSACTION]
 
 
 def _postponed(state: RetryCallState) -> Postponed:

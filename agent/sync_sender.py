@@ -20,9 +20,11 @@ from agent.journal import Reader
 from agent.sync import ENTRIES, Batch, Pace, build
 from agent.sync_answers import (
     CONTRADICTION,
+    DOUBTFUL,
     MISFIT,
     NONSENSE,
     POISON,
+    TORN,
     Claim,
     NotNow,
     Postponed,
@@ -36,7 +38,7 @@ from agent.sync_answers import (
 from agent.sync_client import Answer, Client
 from agent.sync_state import Position, SyncState
 
-_TRIES: Final = 3  # of the same bytes, before they are sent in smaller batches
+_TRIES: Final = 3  # of the same bytes before they are sent in smaller batches, of a question before a fork is believed
 _REWINDS: Final = 3  # without getting further, before it counts as a failure
 _SCAN: Final = 500
 _CLEAR_ENOUGH_S: Final = 2.0  # a slower answer tells nothing about clocks
@@ -69,6 +71,7 @@ class Sender:
     _head: bytes = b""  # our hash at the cursor, once sure
     _cap: int = ENTRIES
     _torn: int = 0
+    _disagreed: int = 0
     _rewinds: int = 0
     _furthest: int = 0
     _plain: bool = False
@@ -125,8 +128,11 @@ class Sender:
         claim = self._claim(answer)
         if self._agrees(claim):
             self._accept(claim, answer)
-        else:
-            raise Forked(complete=claim.cursor > self.reader.head().seq and self._all_there())
+            return
+        self._disagreed += 1
+        if self._disagreed < _TRIES:  # no journal is stopped for one odd answer
+            raise Postponed(NotNow(DOUBTFUL))
+        raise Forked(complete=claim.cursor > self.reader.head().seq and self._all_there())
 
     def _claim(self, answer: Answer) -> Claim:
         """The answer as a claim about the cursor. Raises Postponed for every other."""
@@ -135,7 +141,11 @@ class Sender:
             return verdict
         if isinstance(verdict, NotNow):
             raise Postponed(verdict)
-        raise Postponed(NotNow(replace(MISFIT, values={"status": str(answer.reply.status)}), slow=True))
+        self._torn += 1
+        values = {"status": str(answer.reply.status)}
+        if self._torn < _TRIES:
+            raise Postponed(NotNow(replace(TORN, values=values)))
+        raise Postponed(NotNow(replace(MISFIT, values=values), slow=True))
 
     def _agrees(self, claim: Claim) -> bool:
         return self.reader.hash_at(claim.cursor) == claim.head
@@ -153,7 +163,7 @@ class Sender:
             self._torn += 1
             if self._torn >= _TRIES:
                 self._smaller(batch, answer.reply.status)
-            raise Postponed(NotNow(Trouble("a batch did not arrive whole ({code})", values={"code": verdict.code})))
+            raise Postponed(NotNow(replace(TORN, values={"status": verdict.code})))
         elif isinstance(verdict, Uncompressed) and not self._plain:
             self._plain = True
         else:
@@ -210,7 +220,7 @@ class Sender:
             money = self._money_between(self.position.acked_seq, claim.cursor)
         if claim.cursor > self._furthest:
             self._furthest, self._rewinds = claim.cursor, 0
-        self._sure, self._head, self.pace = True, claim.head, claim.pace
+        self._sure, self._head, self.pace, self._disagreed = True, claim.head, claim.pace, 0
         self.heard += 1
         self.memory.change(
             self.journal_id,
@@ -228,7 +238,10 @@ class Sender:
         """Whether (after, upto] holds money. Much of it at once surely does; a receipt too many harms nothing."""
         if upto - after > _SCAN:
             return True
-        return upto > after and any(entry.kind in MONEY for entry, _ in self.reader.entries(after, upto - after))
+        try:
+            return upto > after and any(entry.kind in MONEY for entry, _ in self.reader.entries(after, upto - after))
+        except DamagedJournal:
+            return True
 
     def _all_there(self) -> bool:
         """Whether upstream, which is ahead of us, holds all we have: it takes our last entry for a repeat then."""

@@ -85,6 +85,8 @@ class FakeUpstream:
         self.always = ""
         self.seen: list[Seen] = []
         self.commits = 0
+        self.drops_orphans = False  # a request whose sender died before it was carried out is lost, every other time
+        self.orphans = 0
         self.refused: list[str] = []
         self.max_entries = max_entries
         self.delay_s = delay_s
@@ -280,12 +282,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         seen = Seen(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         upstream.seen.append(seen)
         time.sleep(upstream.delay_s)
+        if upstream.drops_orphans and self._orphaned():
+            upstream.orphans += 1
+            if upstream.orphans % 2:
+                self.close_connection = True
+                return
         fault = upstream.faults.popleft() if upstream.faults else upstream.always
         if not self._faulty_before(fault, upstream):
             seen.status, members = upstream.answer(seen)
             if members.get("code"):
                 upstream.refused.append(members["code"])
             self._answer(fault, seen.status, members)
+
+    def _orphaned(self) -> bool:
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - http.server's names
 
