@@ -249,6 +249,14 @@ def restated(draft: Draft, held: Entry) -> Draft | None:
     paper = draft.raw is not None and hashlib.sha256(draft.raw).hexdigest() != held.raw_sha256
     if same and not news and not paper:
         return None
+    return _keyed(Kind.COPY if same else Kind.CONFLICT, draft)
+
+
+def contradicted(draft: Draft) -> Draft:
+    """What to write when an entry has the identity of `draft`, and nobody can say any more whether it says the same."""
+    return _keyed(Kind.CONFLICT, draft)
+
+
+def _keyed(kind: Kind, draft: Draft) -> Draft:
     content = hashlib.sha256(canonical(dict(draft.body)) + (draft.raw or b"")).hexdigest()
-    kind = Kind.COPY if same else Kind.CONFLICT
     return Draft(kind, draft.source, f"{draft.kind}:{draft.key}:{content[:16]}", draft.body, draft.raw)

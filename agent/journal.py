@@ -7,7 +7,8 @@ Rules that hold it up (reasons measured in docs/decisions.md):
 - one connection in the whole system writes and checkpoints; readers open `mode=ro` and let go of every cursor;
 - no automatic checkpoint: its errors are silent. The keeper calls `checkpoint()` between frames and alarms on failure;
 - a transaction is rolled back on every BaseException, MemoryError included;
-- nothing here repairs or deletes. A file that cannot be opened is kept as it is (`agent.succession`).
+- nothing here repairs or deletes. A file that cannot be opened is kept as it is (`agent.succession`);
+- a full or failing disk is the world's fault and passes; only a file that is not what was written is damaged.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -22,14 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.entries import Draft, Entry, Stamp, genesis, link, parse, restated, seal
+from agent.entries import Draft, Entry, Stamp, contradicted, link, restated, seal
 from agent.errors import DamagedJournal, NotRecorded, Refused, TryLater
+from agent.journal_reader import Head, Reader, damaged, explained, find, read_head, read_meta
 from agent.schema import migrate
+
+__all__ = ["FILE", "Head", "Journal", "Reader", "Written", "only_writer"]
 
 FILE: Final = "journal.db"
 _BALLAST: Final = "ballast"
 _CHECKPOINT_EVERY: Final = 200  # entries; keeps the WAL under a few MiB and commits overwriting it (performance.md §2)
 _BALLAST_BYTES: Final = 16 * 1024 * 1024
+_PLENTY: Final = 4 * _BALLAST_BYTES  # free space from which on some may be kept back
 # What must hold, as SQLite itself says it afterwards (2 = FULL, 1 = on).
 _PRAGMAS: Final = (
     ("journal_mode", "wal", "wal"),
@@ -38,16 +44,6 @@ _PRAGMAS: Final = (
     ("foreign_keys", "on", 1),
     ("secure_delete", "on", 1),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where a journal stands: `hash` is the chain up to and including `seq`."""
-
-    journal_id: str
-    base: int  # entries in the journals before this one: number = base + seq
-    seq: int
-    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +68,15 @@ class Journal:
     ) -> None:
         """Opens or creates. `journal_id` and `parent` are used at creation only. Raises DamagedJournal or TryLater."""
         self.path = directory / FILE
+        self._log = directory / (FILE + "-wal")
         self._stamp = stamp
         self._salt = salt
         self._mutex = threading.RLock()
         self._grown = threading.Condition()
         self._connection: sqlite3.Connection | None = None
+        self._files: tuple[int, ...] = ()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _lock(directory)
+        self._lock: int | None = _lock(directory)
         self._ballast = directory / _BALLAST
         try:
             self._head = self._open(journal_id, parent)
@@ -95,22 +93,30 @@ class Journal:
         """Writes drafts in one commit. What the journal holds already is recognised and not written again.
 
         Raises NotRecorded when the disk did not take it: whether it is there is unknown, saying it again is safe.
+        Raises DamagedJournal when this file cannot go on at all.
         """
         with self._mutex:
             try:
                 written = self._transact(drafts)
             except sqlite3.Error as cause:
-                self._drop_connection()
-                if getattr(cause, "sqlite_errorname", "").startswith("SQLITE_FULL") and self._release_ballast():
-                    return self.append(drafts)
-                raise NotRecorded(
-                    "the journal could not be written: {cause}",
-                    "check the disk with slipkeeper doctor; the terminal will repeat",
-                    cause=str(cause),
-                ) from cause
+                written = self._append_again(drafts, cause)
         with self._grown:
             self._grown.notify_all()
         return written
+
+    def begin_anew(self, journal_id: str, put_aside: Callable[[], object]) -> None:
+        """Goes on in a new file that names this one as its parent. `put_aside` moves the directory away."""
+        with self._mutex:
+            parent = self._head
+            self._drop_connection()
+            put_aside()
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            before, self._lock = self._lock, _lock(self.path.parent)
+            if before is not None:
+                os.close(before)
+            del self._head
+            self._head = self._open(journal_id, parent)
+            self._checkpointed = 0
 
     def wait(self, seq: int, timeout_s: float) -> bool:
         """Sleeps until there is an entry behind `seq`, at most `timeout_s`. For threads that follow the journal."""
@@ -128,6 +134,7 @@ class Journal:
                 ) from cause
         if not busy and moved == pages:  # else a reader is in the way, and the next one will do it
             self._checkpointed = self._head.seq
+        self._reserve_ballast()
 
     def rest(self, *, idle: bool) -> None:
         """Called between frames: checkpoints when enough entries have gathered, many more while the line is busy."""
@@ -136,13 +143,38 @@ class Journal:
 
     def wal_bytes(self) -> int:
         with contextlib.suppress(OSError):
-            return self.path.with_name(FILE + "-wal").stat().st_size
+            return self._log.stat().st_size
         return 0
 
     def close(self) -> None:
+        """Lets go of the file and the lock. Nothing can be written afterwards; closing again changes nothing."""
         with self._mutex:
             self._drop_connection()
-            os.close(self._lock)
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                os.close(lock)
+
+    def _append_again(self, drafts: list[Draft], cause: sqlite3.Error) -> list[Written]:
+        """After a failure: once more on a new connection where that can help, else says what the failure means.
+
+        A read error looks like damage though the file is fine (faults.md §0, 6), so damage is believed the second time.
+        """
+        self._drop_connection()
+        full = getattr(cause, "sqlite_errorname", "").startswith("SQLITE_FULL")
+        if (full and self._release_ballast()) or isinstance(explained(self.path, cause), DamagedJournal):
+            try:
+                return self._transact(drafts)
+            except sqlite3.Error as again:
+                self._drop_connection()
+                cause = again
+        meaning = explained(self.path, cause)
+        if isinstance(meaning, DamagedJournal):
+            raise meaning from cause
+        raise NotRecorded(
+            "the journal could not be written: {cause}",
+            "check the disk with slipkeeper doctor; the terminal will repeat",
+            cause=str(cause),
+        ) from cause
 
     def _transact(self, drafts: list[Draft]) -> list[Written]:
         connection = self._open_connection()
@@ -158,8 +190,20 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("rollback")
             raise
+        if not self._in_place():
+            raise sqlite3.DatabaseError("the file was moved or deleted while it was being written")
         self._head = head
         return written
+
+    def _in_place(self) -> bool:
+        """Whether file and log still have their names. Without, all would be lost when the last handle closes."""
+        try:
+            file, log = os.stat(self.path), os.stat(self._log)  # noqa: PTH116 - after each commit: Path.stat is slower
+        except OSError:
+            return False
+        now = (file.st_dev, file.st_ino, log.st_dev, log.st_ino)
+        self._files = self._files or now
+        return now == self._files
 
     def _put(self, connection: sqlite3.Connection, draft: Draft, head: Head) -> tuple[Written, Head]:
         entry = seal(draft, self._stamp(), head.seq + 1, self._salt())
@@ -171,7 +215,11 @@ class Journal:
             (entry.seq, entry.kind, entry.source, entry.key, entry.at, entry.day, entry.digest, hash_, entry.line),
         )
         if inserted.rowcount == 0:
-            held = _held(connection, draft)
+            try:
+                held = find(connection, draft.source, draft.kind, draft.key)
+            except DamagedJournal:  # its line was spoilt on the disk: what it said is unknown, so this is news
+                return self._put(connection, contradicted(draft), head)
+            assert held is not None
             again = restated(draft, held)
             return (Written(held, new=False), head) if again is None else self._put(connection, again, head)
         if draft.raw is not None:
@@ -182,26 +230,33 @@ class Journal:
         return Written(entry, new=True), Head(head.journal_id, head.base, entry.seq, hash_)
 
     def _open(self, journal_id: str, parent: Head | None) -> Head:
-        connection = self._open_connection()
+        self._refuse_orphan()
         try:
+            connection = self._open_connection()
             migrate(connection, "journal")
-            connection.execute("begin immediate")
-            for name, value in _birth(journal_id, parent):
-                connection.execute(
-                    "insert into meta(name, value) values(?,?) on conflict(name) do nothing", (name, value)
-                )
-            connection.execute("commit")
-            head = _read_head(connection)
-        except sqlite3.DatabaseError as cause:
-            raise _damaged(self.path, cause) from cause
+            if not read_meta(connection) and not connection.execute("select 1 from entries").fetchone():
+                connection.execute("begin immediate")
+                connection.executemany("insert into meta(name, value) values(?,?)", _birth(journal_id, parent))
+                connection.execute("commit")
+            head = read_head(connection)
+        except (sqlite3.Error, KeyError, ValueError) as cause:
+            raise explained(self.path, cause) from cause
         _sync_directory(self.path.parent)
         self._reserve_ballast()
         return head
+
+    def _refuse_orphan(self) -> None:
+        """SQLite deletes a log beside an empty or missing file. The newest entries may be in it, so nobody opens it."""
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size == 0 and self.wal_bytes():
+            raise damaged(self.path, "the file is gone, its write-ahead log is not")
 
     def _open_connection(self) -> sqlite3.Connection:
         """The writing connection; opened anew after a failure, and then the head is read again from the disk."""
         if self._connection is not None:
             return self._connection
+        if self._lock is None:
+            raise NotRecorded("the journal is closed", "the keeper is stopping; the terminal will repeat")
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=32)
         try:
             self.path.chmod(0o600)
@@ -209,7 +264,7 @@ class Journal:
                 connection.execute(f"pragma {name}={value}")
                 (answer,) = connection.execute(f"pragma {name}").fetchone()
                 if answer != expected:
-                    raise DamagedJournal(
+                    raise TryLater(  # noqa: TRY301 - the connection is closed below
                         "SQLite answers {answer} for {name}, the journal needs {value}",
                         "keep the journal on a local disk, not on a network share",
                         answer=answer,
@@ -217,13 +272,12 @@ class Journal:
                         value=value,
                     )
             if hasattr(self, "_head"):
-                self._head = _read_head(connection)
-        except sqlite3.DatabaseError as cause:
+                self._head = _regained(connection, self._head)
+        except BaseException:
             connection.close()
-            if hasattr(self, "_head") or isinstance(cause, sqlite3.OperationalError):
-                raise
-            raise _damaged(self.path, cause) from cause
+            raise
         self._connection = connection
+        self._files = ()
         return connection
 
     def _drop_connection(self) -> None:
@@ -234,9 +288,14 @@ class Journal:
 
     def _reserve_ballast(self) -> None:
         """Disk space kept back for the worst evening. Missing space is no reason not to start."""
-        if not self._ballast.exists():
-            with contextlib.suppress(OSError), self._ballast.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
+        with contextlib.suppress(OSError):
+            if self._ballast.exists() or shutil.disk_usage(self.path.parent).free < _PLENTY:
+                return
+            try:
+                with self._ballast.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
+            except OSError:
+                self._release_ballast()
 
     def _release_ballast(self) -> bool:
         try:
@@ -246,81 +305,16 @@ class Journal:
         return True
 
 
-class Reader:
-    """Reads a journal beside its writer, in any process. Never checkpoints, holds no cursor between calls."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._connection = sqlite3.connect(
-                f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("pragma query_only=on")
-            self._connection.execute("select 1 from meta").fetchone()
-        except sqlite3.OperationalError as cause:
-            raise TryLater("there is no journal at {path}", "slipkeeper run starts one", path=str(path)) from cause
-        except sqlite3.DatabaseError as cause:
-            raise _damaged(path, cause) from cause
-        self._mutex = threading.Lock()
-
-    def head(self) -> Head:
-        with self._mutex, _translated(self.path):
-            return _read_head(self._connection)
-
-    def entries(self, after: int, limit: int = 500) -> list[tuple[Entry, bytes]]:
-        """Entries behind `after` with their stored hashes, oldest first."""
-        with self._mutex, _translated(self.path):
-            rows = self._connection.execute(
-                "select seq, kind, source, key, at, day, digest, hash, line from entries where seq > ?"
-                " order by seq limit ?",
-                (after, limit),
-            ).fetchall()
-        return [(_entry(row), row[7]) for row in rows]
-
-    def stored(self, after: int, limit: int) -> list[tuple[Entry, Entry, bytes]]:
-        """Entries as the columns say, as their lines say, and their hashes: for the proof that both agree."""
-        with self._mutex, _translated(self.path):
-            rows = self._connection.execute(
-                "select seq, kind, source, key, at, day, digest, hash, line from entries where seq > ?"
-                " order by seq limit ?",
-                (after, limit),
-            ).fetchall()
-        columns = [(Entry(row[0], row[1], row[2], row[3], row[4], row[5], {}, "", row[8], row[6]), row) for row in rows]
-        return [(stored, _entry(row), row[7]) for stored, row in columns]
-
-    def entry(self, seq: int) -> Entry | None:
-        found = self.entries(seq - 1, 1)
-        return found[0][0] if found and found[0][0].seq == seq else None
-
-    def find(self, source: str, kind: str, key: str) -> Entry | None:
-        with self._mutex, _translated(self.path):
-            row = self._connection.execute(
-                "select seq, kind, source, key, at, day, digest, hash, line from entries"
-                " where source=? and kind=? and key=?",
-                (source, kind, key),
-            ).fetchone()
-        return _entry(row) if row else None
-
-    def raw(self, seq: int) -> bytes | None:
-        """The captured bytes of an entry, or None where there are none (any more)."""
-        with self._mutex, _translated(self.path):
-            row = self._connection.execute("select data from raw where seq=?", (seq,)).fetchone()
-        return row[0] if row else None
-
-    def hash_at(self, seq: int) -> bytes | None:
-        """hash(seq) as stored; hash(0) of this journal for 0; None where there is no such entry."""
-        with self._mutex, _translated(self.path):
-            if seq == 0:
-                return _genesis(self._connection)
-            row = self._connection.execute("select hash from entries where seq=?", (seq,)).fetchone()
-        return row[0] if row else None
-
-    def meta(self) -> dict[str, str]:
-        with self._mutex, _translated(self.path):
-            return dict(self._connection.execute("select name, value from meta").fetchall())
-
-    def close(self) -> None:
-        self._connection.close()
+def _regained(connection: sqlite3.Connection, known: Head) -> Head:
+    """The head of a file opened again. It may have more than we know of (a commit that failed), never less or other."""
+    try:
+        found = read_head(connection)
+    except (KeyError, ValueError) as cause:
+        raise sqlite3.DatabaseError(f"{cause} is gone from the file") from cause
+    row = connection.execute("select hash from entries where seq=?", (known.seq,)).fetchone()
+    if found.journal_id != known.journal_id or (known.seq and row != (known.hash,)):
+        raise sqlite3.DatabaseError(f"this is not the file that ended at {known.seq}")
+    return found
 
 
 def _birth(journal_id: str, parent: Head | None) -> list[tuple[str, str]]:
@@ -331,48 +325,6 @@ def _birth(journal_id: str, parent: Head | None) -> list[tuple[str, str]]:
         ("parent_head", parent.hash.hex() if parent else ""),
         ("base", str(parent.base + parent.seq) if parent else "0"),
     ]
-
-
-def _genesis(connection: sqlite3.Connection) -> bytes:
-    meta = dict(connection.execute("select name, value from meta").fetchall())
-    return genesis(meta["journal_id"], bytes.fromhex(meta["parent_head"]))
-
-
-def _read_head(connection: sqlite3.Connection) -> Head:
-    meta = dict(connection.execute("select name, value from meta").fetchall())
-    row = connection.execute("select seq, hash from entries order by seq desc limit 1").fetchone()
-    seq, hash_ = row or (0, _genesis(connection))
-    return Head(meta["journal_id"], int(meta["base"]), seq, hash_)
-
-
-def _held(connection: sqlite3.Connection, draft: Draft) -> Entry:
-    row = connection.execute(
-        "select seq, kind, source, key, at, day, digest, hash, line from entries where source=? and kind=? and key=?",
-        (draft.source, draft.kind, draft.key),
-    ).fetchone()
-    return _entry(row)
-
-
-def _entry(row: tuple[int, str, str, str, str, str, bytes, bytes, bytes | None]) -> Entry:
-    seq, kind, source, key, at, day, digest, _hash, line = row
-    return parse(line) if line is not None else Entry(seq, kind, source, key, at, day, {}, "", None, digest)
-
-
-def _damaged(path: Path, cause: Exception) -> DamagedJournal:
-    return DamagedJournal(
-        "the journal {path} cannot be read: {cause}",
-        "keep the file as it is; slipkeeper journal verify shows what is still whole",
-        path=str(path),
-        cause=str(cause),
-    )
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as cause:
-        raise _damaged(path, cause) from cause
 
 
 @contextlib.contextmanager

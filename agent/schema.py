@@ -6,7 +6,9 @@ are applied, so that a daemon whose files are current starts without importing s
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import DamagedJournal
@@ -106,6 +108,23 @@ _JOURNAL_001: Final = (
     begin select raise(abort, 'raw slips never change'); end
     """,
 )
+
+_NAMED: Final = re.compile(r"\s*create (?:unique )?(?:table|index|trigger) (\w+)")
+
+
+def _parts(statements: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for sql in statements:
+        if named := _NAMED.match(sql):
+            yield named[1], as_stored(sql)
+
+
+def as_stored(sql: str) -> str:
+    """A statement as `verify` compares it: SQLite keeps the words, not their blanks."""
+    return " ".join(sql.split()).lower()
+
+
+# Each part of the journal's file by its name.
+JOURNAL_PARTS: Final = dict(_parts(_JOURNAL_001))
 
 # Everything here can be computed again from the entries. `number` is the place in the whole succession of journals.
 _INDEX_001: Final = (

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.entries import Entry, link
-from agent.errors import SlipkeeperError
-from agent.journal import FILE, Reader
+from agent.entries import Entry, line_digest, link, parse
+from agent.errors import DamagedJournal, SlipkeeperError
+from agent.journal import FILE
+from agent.journal_reader import Reader, Stored
+from agent.schema import JOURNAL_PARTS, as_stored
 from agent.succession import current_path
 
 _PAGE = 2000
@@ -56,8 +58,9 @@ def verify(path: Path, newest: int = 0) -> Result:
         result.journal_id = head.journal_id
         start = max(0, head.seq - newest) if newest else 0
         prev = reader.hash_at(start) or b""
-        for trouble in _walk(reader, start, prev, result):
-            result.troubles.append(trouble)
+        result.troubles.extend(_walk(reader, start, prev, result))
+        if not newest:
+            result.troubles.extend(_structure(reader))
     except (SlipkeeperError, ValueError, TypeError) as error:
         result.troubles.append(str(error))
     finally:
@@ -67,29 +70,53 @@ def verify(path: Path, newest: int = 0) -> Result:
 
 def _walk(reader: Reader, after: int, prev: bytes, result: Result) -> Iterator[str]:
     while found := reader.stored(after, _PAGE):
-        for stored, entry, hash_ in found:
-            if stored.seq != after + 1:
+        raws = reader.raws(after, found[-1].seq)
+        for row in found:
+            if row.seq != after + 1:
                 yield f"entry {after + 1} is missing"
-            yield from _compare(stored, entry)
-            expected = link(prev, stored.seq, stored.kind, stored.at, entry.digest)
-            if hash_ != expected:
-                yield f"entry {stored.seq}: the chain breaks here"
-            if entry.raw_sha256:
-                yield from _raw(reader, entry)
-            prev, after = hash_, stored.seq
+            try:
+                entry = parse(row.line) if row.line is not None else None
+            except DamagedJournal as error:
+                yield f"entry {row.seq}: {error}"
+            else:
+                yield from _compare(row, entry)
+                yield from _raw(row, entry, raws.pop(row.seq, None))
+            digest = line_digest(row.line) if row.line is not None else row.digest
+            if row.hash != link(prev, row.seq, row.kind, row.at, digest):
+                yield f"entry {row.seq}: the chain breaks here"
+            prev, after = row.hash, row.seq
             result.entries += 1
-            result.head = hash_.hex()
+            result.head = row.hash.hex()
+        for seq in raws:
+            yield f"entry {seq}: there are captured bytes of which no entry tells"
 
 
-def _compare(stored: Entry, entry: Entry) -> Iterator[str]:
+def _compare(row: Stored, entry: Entry | None) -> Iterator[str]:
     """The columns beside a line must say what the line says."""
-    names = ("seq", "kind", "source", "key", "at", "day", "digest")
-    for name in names:
-        if getattr(stored, name) != getattr(entry, name):
-            yield f"entry {stored.seq}: the column {name} is not what the line says"
+    for name in ("seq", "kind", "source", "key", "at", "day", "digest") if entry else ():
+        if getattr(row, name) != getattr(entry, name):
+            yield f"entry {row.seq}: the column {name} is not what the line says"
 
 
-def _raw(reader: Reader, entry: Entry) -> Iterator[str]:
-    data = reader.raw(entry.seq)
-    if data is not None and hashlib.sha256(data).hexdigest() != entry.raw_sha256:
-        yield f"entry {entry.seq}: the captured bytes are not those of the entry"
+def _raw(row: Stored, entry: Entry | None, held: tuple[bytes, bytes | None] | None) -> Iterator[str]:
+    """Captured bytes must be those the line names; they may be purged, but then their place is still there."""
+    if entry is None:  # a purged line names nothing any more
+        return
+    if not entry.raw_sha256:
+        if held is not None:
+            yield f"entry {row.seq}: there are captured bytes of which the entry does not tell"
+    elif held is None:
+        yield f"entry {row.seq}: the captured bytes are missing"
+    elif held[0].hex() != entry.raw_sha256 or (held[1] is not None and hashlib.sha256(held[1]).digest() != held[0]):
+        yield f"entry {row.seq}: the captured bytes are not those of the entry"
+
+
+def _structure(reader: Reader) -> Iterator[str]:
+    """What SQLite itself finds wrong (an index that has lost a row), and guards that were taken off the tables."""
+    made, wrong = reader.structure()
+    for name, sql in JOURNAL_PARTS.items():
+        if name not in made:
+            yield f"{name} is missing from the file"
+        elif as_stored(made[name]) != sql:
+            yield f"{name} was changed in the file"
+    yield from (f"SQLite: {trouble}" for trouble in wrong)
