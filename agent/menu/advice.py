@@ -112,4 +112,4 @@ def _not_found(status: Mapping[str, Any] | None, words: Words) -> Advice:
 def deaf_terminals(status: Mapping[str, Any] | None) -> list[str]:
     """Terminals the keeper does not hear now: what they did may be missing from the journal."""
     terminals = (status or {}).get("terminals") or []
-    return [str(one.get("name", "")) for one in terminals if one.get("state") != "connected"]
+    return [str(one.get("name", "")) for one in terminals if one.get("state") not in ("connected", "waiting")]

@@ -15,7 +15,7 @@ DOORS: Final = {
     "find": ("find", "FindScreen"),
     "no_slip": ("find", "NoSlipScreen"),
     "details": ("lists", "DetailsScreen"),
-    "unprinted": ("lists", "UnprintedScreen"),
+    "unprinted": ("queue", "UnprintedScreen"),
     "days": ("days", "DaysScreen"),
     "status": ("status", "StatusScreen"),
     "send": ("status", "SendScreen"),

@@ -32,7 +32,7 @@ class Header:
 
 _TERMINAL: Final[Mapping[str, tuple[str, Tone]]] = {
     "connected": (msgid("Terminal {name}: connected"), Tone.GOOD),
-    "waiting": (msgid("Terminal {name}: waiting"), Tone.WARN),
+    "waiting": (msgid("Terminal {name}: ready"), Tone.GOOD),  # it calls when it has something
     "lost": (msgid("Terminal {name}: lost"), Tone.BAD),
 }
 _UNSURE: Final = (msgid("Terminal {name}: unknown"), Tone.WARN)
@@ -144,6 +144,6 @@ def alarm(one: Mapping[str, Any], words: Words) -> str:
 
 
 def unprinted(status: Status | None) -> int:
-    """How many slips were never confirmed printed; 0 while unknown."""
+    """How many slips were asked for and never confirmed printed; 0 while unknown."""
     count = (status or {}).get("unprinted")
     return count if isinstance(count, int) else 0

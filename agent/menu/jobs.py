@@ -59,6 +59,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         msgid("Not printed"),
         msgid("It failed before anything was printed. Put the printer right, then R tries again; C drops it."),
         Tone.BAD,
+        moving=True,  # the keeper starts it again by itself, a few times
         actions=(RESUME, CANCEL),
     ),
     "unconfirmed": Meaning(
@@ -67,22 +68,48 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         Tone.WARN,
         actions=_ASK,
     ),
-    "cancelled": Meaning(msgid("Cancelled"), msgid("It will not be printed."), Tone.QUIET),
+    "cancelled": Meaning(msgid("Cancelled"), msgid("This paper counts as not printed."), Tone.QUIET),
     "printed_by_operator": Meaning(
         msgid("Printed (was seen)"), msgid("Somebody saw the paper come out whole."), Tone.GOOD
     ),
 }
+# Held with bytes inside the printer: only the printer can go on, only a person can say what came of it.
+_STOPPED: Final = Meaning(
+    msgid("On hold"),
+    msgid(
+        "The printer stopped in the middle. Put it right (paper, cover) and it goes on by itself. "
+        "If the paper is there: did it come out whole?"
+    ),
+    Tone.WARN,
+    moving=True,
+    actions=_ASK,
+)
 _STRANGE: Final = Meaning(
     msgid("Unknown"), msgid("The keeper tells of a state this menu does not know. Look at the paper."), Tone.BAD
 )
 # The road a slip goes; every state stands behind one of these steps.
 STEPS: Final = (msgid("Waiting"), msgid("Sending"), msgid("Sent"))
-_BEHIND: Final = {"queued": 0, "held": 0, "failed_before": 0, "sending": 1, "sent": 2, "unconfirmed": 2}
+_BEHIND: Final = {"queued": 0, "held": 0, "failed_before": 0}
+
+
+_REACHED: Final = {"sending": 1, "sent": 2, "unconfirmed": 2}
 
 
 def meaning(job: Job) -> Meaning:
     """What the job's state means; a state from a newer keeper is unknown, not fine."""
+    if job.get("state") == "held" and _touched(job):
+        return _STOPPED
     return MEANINGS.get(str(job.get("state")), _STRANGE)
+
+
+def _touched(job: Job) -> bool:
+    """Whether a byte of it may have reached the printer, as its history tells."""
+    for step in reversed(job.get("history") or []):
+        if step.get("state") == "failed_before":
+            return False
+        if step.get("state") in ("sending", "sent", "unknown"):
+            return True
+    return False
 
 
 def road(job: Job, words: Words) -> list[tuple[str, Tone]]:
@@ -96,8 +123,10 @@ def road(job: Job, words: Words) -> list[tuple[str, Tone]]:
 
 def _passed(job: Job, state: str) -> int:
     """How many steps lie behind: what the history proves, not what usually happens."""
-    if state in _BEHIND:
+    if state in _BEHIND and not _touched(job):
         return _BEHIND[state]
+    if state in _REACHED:
+        return _REACHED[state]
     seen = {str(one.get("state")) for one in job.get("history") or []}
     return 3 if "sent" in seen else 2 if "sending" in seen else 1
 
@@ -131,7 +160,7 @@ def row(job: Job, words: Words) -> tuple[str, Tone]:
 
 def attention(jobs: Sequence[Job]) -> int:
     """How many jobs wait for a person."""
-    return sum(1 for job in jobs if (meaning(job).actions and not meaning(job).moving) or job.get("state") == "held")
+    return sum(1 for job in jobs if meaning(job).actions and job.get("state") != "queued")
 
 
 def name(job: Job, words: Words) -> str:

@@ -33,6 +33,9 @@ HEADINGS: Final = (
     (msgid("Trace"), TRACE, True),
     (msgid("State"), STATE, False),
 )
+# What is known of a slip's paper. Most slips come out of the terminal's own printer, which nobody here can see: that is
+# no news in a list, and said as unknown beside the preview.
+PRINTED: Final = {"yes": msgid("Printed"), "no": msgid("Not printed")}
 _TERMINAL_TIME = re.compile(r"(?:(?:\d{4}|-)-(\d\d-\d\d))?T(\d\d:\d\d)")
 
 
@@ -108,26 +111,17 @@ def marks(sale: Sale, words: Words) -> tuple[str, Tone]:
     if tone is not Tone.GOOD:
         said.append(words(outcome))
     else:
-        tone = Tone.PLAIN
-        printed, loud = printed_word(sale.get("printed"))
-        said.append(words(printed))
-        tone = Tone.WARN if loud else tone
+        tone = Tone.WARN if sale.get("printed") == "no" else Tone.PLAIN
+        printed = PRINTED.get(str(sale.get("printed")))
+        if printed:
+            said.append(words(printed))
     reprints = sale.get("reprints")
     if isinstance(reprints, int) and reprints > 0:
         said.append(words("copies {count}", count=reprints))
     return " ".join(said), tone
 
 
-def printed_word(printed: object) -> tuple[str, bool]:
-    """Message id for whether a slip came out, and whether that needs attention."""
-    if printed == "yes":
-        return msgid("Printed"), False
-    if printed == "no":
-        return msgid("Not printed"), True
-    return msgid("Print unsure"), True
-
-
-def details(sale: Sale, words: Words, copy_no: int | None = None) -> list[tuple[str, Tone]]:
+def details(sale: Sale, words: Words) -> list[tuple[str, Tone]]:
     """The few lines beside a preview: what will be printed and what to know before."""
     outcome, tone = outcome_of(sale.get("outcome"))
     lines = [
@@ -137,11 +131,9 @@ def details(sale: Sale, words: Words, copy_no: int | None = None) -> list[tuple[
     if tone is not Tone.GOOD:
         lines.append((words("Prints as a status note, not as a slip"), Tone.WARN))
     else:
-        printed, loud = printed_word(sale.get("printed"))
-        lines.append((words(printed), Tone.WARN if loud else Tone.PLAIN))
+        printed = PRINTED.get(str(sale.get("printed")), msgid("Printed by the terminal? Unknown"))
+        lines.append((words(printed), Tone.WARN if sale.get("printed") == "no" else Tone.PLAIN))
     copies = sale.get("reprints")
-    if copy_no is None and isinstance(copies, int):
-        copy_no = copies + 1
-    if copy_no is not None:
-        lines.append((words("This will be copy no. {number}", number=copy_no), Tone.PLAIN))
+    if isinstance(copies, int):
+        lines.append((words("Printed again so far: {count}", count=copies), Tone.PLAIN))
     return lines

@@ -136,18 +136,25 @@ class Tile(Text, can_focus=True):
 
 
 class Choices(OptionList):
-    """A list of one-line rows; Enter or a tap chooses one."""
+    """A list of one-line rows; Enter or a tap chooses one. A row with an identity appears once."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._rows: list[tuple[str | None, Phrase]] = []
 
     def show(self, rows: Sequence[tuple[str | None, Phrase]]) -> None:
-        """Rows as (identity, phrase); the highlighted one stays highlighted when it is still there."""
-        held = self.highlighted
-        identity = self.get_option_at_index(held).id if held is not None and held < self.option_count else None
+        """Puts `rows` (identity, phrase) in place of what stood there; the highlight stays on its row."""
+        if list(rows) == self._rows:
+            return
+        chosen = self.chosen
+        self._rows = list(rows)
         self.set_options(Option(phrase(said), id=name) for name, said in rows)
         names = [name for name, _ in rows]
         if names:
-            self.highlighted = names.index(identity) if identity and identity in names else 0
+            self.highlighted = names.index(chosen) if chosen in names and chosen else 0
 
     def add(self, rows: Sequence[tuple[str | None, Phrase]]) -> None:
+        self._rows += rows
         self.add_options(Option(phrase(said), id=name) for name, said in rows)
 
     @property

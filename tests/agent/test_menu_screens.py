@@ -139,7 +139,7 @@ def test_arrows_walk_and_enter_and_touch_open(at_the_till):
         await cashier.pilot.click("KeyTile")  # the first key at the bottom is Back
         await cashier.sees("重打印上一笔")
         await cashier.pilot.click("#unprinted")
-        await cashier.sees("000345", "未打印")
+        await cashier.sees("未打印签购单", "签购单 000345", "暂停")
 
     at_the_till(work)
 
@@ -176,7 +176,7 @@ def test_every_screen_opens_and_goes_back_in_both_languages(at_the_till, languag
 def test_the_last_slip_is_two_keys_away(at_the_till):
     async def work(cashier):
         await cashier.press("1")
-        await cashier.sees("重打印 / DUPLICATE", "[外卡组织:CUP]", "622202******8888", "这将是第 1 次补打")
+        await cashier.sees("重打印 / DUPLICATE", "[外卡组织:CUP]", "622202******8888", "已补打 0 次")
         await cashier.press("enter")
         await cashier.sees("排队  >  正在发送  >  已发送，未确认", "完整打印出来了吗？", "Y 是，完整")
         assert cashier.posted("/v1/reprints") == [{"seq": 1288, "reason": "打印机卡纸", "operator": "li"}]
@@ -192,7 +192,7 @@ def test_the_last_slip_is_two_keys_away(at_the_till):
 def test_the_reason_is_chosen_by_number_or_by_touch(at_the_till):
     async def work(cashier):
         await cashier.press("1")
-        await cashier.sees("这将是第 1 次补打", "[外卡组织:CUP]")
+        await cashier.sees("已补打 0 次", "[外卡组织:CUP]")
         await cashier.press("4")
         await cashier.pilot.click(".reason")  # the first: the customer lost it
         await cashier.press("p")
@@ -355,20 +355,32 @@ def test_details_of_today_are_listed_and_printed(at_the_till):
     at_the_till(work)
 
 
-def test_unprinted_slips_disappear_when_printed(at_the_till):
+def test_slips_nobody_saw_stand_on_top_until_somebody_says_what_came_of_them(at_the_till):
     async def work(cashier):
         await cashier.sees("未打印签购单 2")
         await cashier.press("asterisk")
-        await cashier.sees("000345", "000343", "000341")
-        assert "000340" not in cashier.text  # declined: no slip is missing
-        await cashier.press("enter")
-        await cashier.sees("[外卡组织:CUP]")
-        cashier.desk.facts.sales[0]["printed"] = "yes"
-        cashier.desk.facts.status["unprinted"] = 0
+        await cashier.sees("签购单 000345", "签购单 000342")
+        assert "结算清单" not in cashier.text  # a list is nobody's slip
+        await cashier.press("down", "enter")
+        await cashier.sees("未知", "完整打印出来了吗？", "Y 是，完整")
+        await cashier.press("y")
+        await cashier.sees("已打印（人工确认）")
         await cashier.press("escape")
-        await cashier.until(lambda: "000345" not in cashier.text)
+        await cashier.until(lambda: "000342" not in cashier.text)
         await cashier.press("escape")
-        await cashier.until(lambda: "未打印签购单" not in cashier.text)
+        await cashier.sees("未打印签购单 1")
+
+    at_the_till(work)
+
+
+def test_what_did_not_come_out_is_followed_as_the_further_copy(at_the_till):
+    async def work(cashier):
+        await cashier.press("asterisk")
+        await cashier.sees("签购单 000342")
+        await cashier.press("down", "enter")
+        await cashier.sees("Y 是，完整", "第 2 次")
+        await cashier.press("n")
+        await cashier.sees("第 3 次", "已发送，未确认")
 
     at_the_till(work)
 
@@ -378,6 +390,7 @@ def test_unprinted_slips_disappear_when_printed(at_the_till):
     ("road", "why", "shown", "key", "action"),
     [
         (("queued", "held"), "缺纸", ("暂停", "原因：缺纸", "R 现在打印", "C 取消打印"), "r", "resume"),
+        (("queued", "sending", "held"), "", ("中途停下", "Y 是，完整"), "y", "came_out"),
         (("queued", "held"), "", ("暂停", "装纸"), "c", "cancel"),
         (("queued", "sending", "unknown"), "", ("未知", "完整打印出来了吗？"), "n", "did_not_come_out"),
         (("queued", "failed_before"), "", ("未打印", "R 现在打印"), "r", "resume"),
@@ -389,7 +402,7 @@ def test_what_to_do_when_it_did_not_just_print(at_the_till, road, why, shown, ke
         await cashier.sees("[外卡组织:CUP]")
         await cashier.press("enter")
         await cashier.sees(*shown)
-        await cashier.press("r" if action == "did_not_come_out" else "y")  # a key that is not offered does nothing
+        await cashier.press("y" if key in "rc" else "r")  # a key that is not offered does nothing
         await cashier.press(key)
         await cashier.until(lambda: cashier.posted("/v1/jobs/job1"))
         assert cashier.posted("/v1/jobs/job1") == [{"action": action, "operator": "li"}]
@@ -412,12 +425,11 @@ def test_the_queue_opens_a_job_and_shows_what_became_of_it(at_the_till):
     async def work(cashier):
         Desk(cashier.desk.socket_path).post("/v1/reprints", {"seq": 1288})
         await cashier.press("6")
-        await cashier.sees("签购单 000345", "有 1 张等您处理")
-        await cashier.press("enter")
+        await cashier.sees("签购单 000345", "有 4 张等您处理")
+        await cashier.press("down", "down", "down", "enter")  # behind the three that are open
         await cashier.sees("Y 是，完整")
         await cashier.press("y", "escape")
-        await cashier.sees("已打印（人工确认）")
-        assert "等您处理" not in cashier.text
+        await cashier.sees("已打印（人工确认）", "有 3 张等您处理")
 
     at_the_till(work, facts=Facts(road=("unconfirmed",)))
 

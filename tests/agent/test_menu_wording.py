@@ -81,10 +81,11 @@ def test_every_type_fits_its_column_whole(words):
 
 
 def test_marks_say_what_is_odd():
-    assert marks(sale(1, "10:00:00", 1, "", ""), ZH) == ("已打印", Tone.PLAIN)
+    assert marks(sale(1, "10:00:00", 1, "", ""), ZH) == ("", Tone.PLAIN)  # the terminal's own paper: no news
+    assert marks(sale(1, "10:00:00", 1, "", "", printed="yes"), ZH) == ("已打印", Tone.PLAIN)
     assert marks(sale(1, "10:00:00", 1, "", "", printed="no"), ZH) == ("未打印", Tone.WARN)
-    assert marks(sale(1, "10:00:00", 1, "", "", printed="maybe"), EN) == ("Print unsure", Tone.WARN)
-    assert marks(sale(1, "10:00:00", 1, "", "", reprints=2), ZH) == ("已打印 补打 2", Tone.PLAIN)
+    assert marks(sale(1, "10:00:00", 1, "", "", printed=["?"]), EN) == ("", Tone.PLAIN)
+    assert marks(sale(1, "10:00:00", 1, "", "", reprints=2, printed="yes"), ZH) == ("已打印 补打 2", Tone.PLAIN)
     assert marks(sale(1, "10:00:00", 1, "", "", outcome="unknown"), ZH) == ("结果未知", Tone.BAD)
     assert marks({}, EN) == ("Result unknown", Tone.BAD)
 
@@ -123,9 +124,10 @@ def test_last_four_only_when_they_are_digits():
     assert last_four({}) == ""
 
 
-def test_details_say_the_copy_number_and_that_an_unknown_result_is_no_slip():
+def test_details_never_claim_a_paper_and_an_unknown_result_is_no_slip():
     said = [text for text, _ in details(sales()[3], ZH)]
-    assert said == ["退货  ￥50.00", "交易成功", "已打印", "这将是第 3 次补打"]
+    assert said == ["退货  ￥50.00", "交易成功", "已打印", "已补打 2 次"]
+    assert "终端是否已打印：未知" in [text for text, _ in details(sales()[1], ZH)]
     unknown = [text for text, _ in details(sales()[2], ZH)]
     assert "只能打印状态说明，不是签购单" in unknown
     assert "已打印" not in unknown
@@ -150,6 +152,9 @@ def test_not_found_names_the_terminal_that_was_not_heard():
     assert "pos1" in advise("999", [], lost, EN).steps[0]
     assert deaf_terminals(lost) == ["pos1"]
     assert deaf_terminals(status()) == []
+    waiting = {"terminals": [{"name": "pos1", "state": "waiting"}]}  # it calls when it has something: that is normal
+    assert deaf_terminals(waiting) == []
+    assert terminals(waiting, EN) == ("Terminal pos1: ready", Tone.GOOD)
 
 
 def test_unknown_means_ask_not_charge():
@@ -216,7 +221,7 @@ def test_every_state_has_a_word_and_a_next_step(state):
 
 def test_only_moving_states_are_looked_at_again():
     moving = {state for state in STATES if jobs.meaning({"state": state}).moving}
-    assert moving == {"queued", "sending", "sent", "held"}
+    assert moving == {"queued", "sending", "sent", "held", "failed_before"}
 
 
 def test_the_person_is_asked_where_nobody_else_can_know():
@@ -228,6 +233,16 @@ def test_a_state_of_a_newer_keeper_is_unknown_not_fine():
     here = jobs.meaning({"state": "teleported"})
     assert here.tone is Tone.BAD
     assert jobs.meaning({}).tone is Tone.BAD
+
+
+def test_a_slip_that_stopped_inside_the_printer_is_not_sent_again():
+    before = jobs.meaning({"state": "held", "history": [{"state": "queued"}, {"state": "held"}]})
+    assert before.actions == (jobs.RESUME, jobs.CANCEL)
+    inside = {"state": "held", "history": [{"state": "sending"}, {"state": "held"}]}
+    assert jobs.meaning(inside).actions == (jobs.CAME, jobs.NOT_CAME)
+    assert [text for text, _ in jobs.road(inside, ZH)] == ["排队", "正在发送", "暂停"]
+    anew = {"state": "held", "history": [{"state": "sending"}, {"state": "failed_before"}, {"state": "held"}]}
+    assert jobs.meaning(anew).actions == (jobs.RESUME, jobs.CANCEL)
 
 
 def history(*states):

@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from tests.fakes.desk_data import closed_days, sales, slip_text, status
+from tests.fakes.desk_data import closed_days, job_row, open_jobs, sales, slip_text, status
 
+OPEN = ("queued", "sending", "sent", "held", "unknown", "failed_before")
+_INSIDE = ("history", "slip")  # told of one job only
 ROAD = ("queued", "sending", "sent", "unconfirmed")  # what a printer of level 1 does
 
 
@@ -33,7 +35,7 @@ class Facts:
     status: dict[str, Any] = field(default_factory=status)
     sales: list[dict[str, Any]] = field(default_factory=sales)
     days: list[dict[str, Any]] = field(default_factory=closed_days)
-    jobs: list[dict[str, Any]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=open_jobs)
     road: tuple[str, ...] = ROAD  # a new job is one state further each time it is looked at
     why: str = ""  # of the state a job's road ends in
     delay_s: float = 0.0
@@ -48,6 +50,7 @@ class FakeDesk:
         self.socket_path = socket_path
         self.facts = facts or Facts()
         self._server: _Server | None = None
+        self._made = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -89,7 +92,8 @@ class FakeDesk:
 
     # ---- GET
     def _get_status(self, rest: list[str], query: dict[str, str], body: Any) -> tuple[int, object]:
-        return 200, self.facts.status
+        unprinted = sum(1 for job in self.facts.jobs if job["state"] in OPEN and job["seq"] is not None)
+        return 200, {**self.facts.status, "unprinted": unprinted}
 
     def _get_transactions(self, rest: list[str], query: dict[str, str], body: Any) -> tuple[int, object]:
         if rest:
@@ -110,15 +114,14 @@ class FakeDesk:
 
     def _get_jobs(self, rest: list[str], query: dict[str, str], body: Any) -> tuple[int, object]:
         if not rest:
-            over = ("printed", "cancelled", "printed_by_operator")
-            jobs = [job for job in self.facts.jobs if "open" not in query or job["state"] not in over]
-            return 200, {"jobs": [_plain(job) for job in jobs]}
+            jobs = [job for job in self.facts.jobs if "open" not in query or job["state"] in OPEN]
+            return 200, {"jobs": [_plain(job, *_INSIDE) for job in jobs]}
         job = self._job(rest[0])
         if job is None:
             return _not_found(rest[0])
         if job["ahead"]:
             self._move(job, job["ahead"].pop(0))
-        return 200, _plain(job)
+        return 200, {**_plain(job), "slip": None}
 
     def _get_days(self, rest: list[str], query: dict[str, str], body: Any) -> tuple[int, object]:
         if not rest:
@@ -145,9 +148,12 @@ class FakeDesk:
             "cancel": "cancelled",
             "resume": "queued",
         }
-        self._move(job, after[body["action"]])
         job["ahead"] = list(ROAD[1:]) if body["action"] == "resume" else []
-        return 200, _plain(job)
+        self._move(job, after[body["action"]])
+        if body["action"] != "did_not_come_out":
+            return 200, _plain(job, *_INSIDE)
+        again = self._add(job["purpose"], job["title"], {"seq": job["seq"], "operator": "li"}, job["copy_no"] + 1)
+        return 200, {**_plain(job, *_INSIDE), "again": again["id"]}
 
     def _post_days(self, rest: list[str], query: dict[str, str], body: Any) -> tuple[int, object]:
         if rest == ["close"]:
@@ -168,21 +174,10 @@ class FakeDesk:
 
     # ---- jobs
     def _add(self, purpose: str, title: str, body: Any, copy_no: int = 0) -> dict[str, Any]:
-        job = {
-            "id": f"job{len(self.facts.jobs) + 1}",
-            "purpose": purpose,
-            "title": title,
-            "printer": "front",
-            "state": self.facts.road[0],
-            "why": "" if len(self.facts.road) > 1 else self.facts.why,
-            "seq": body.get("seq", 0),
-            "copy_no": copy_no,
-            "at": "2024-05-06T13:20:00+08:00",
-            "operator": body.get("operator", ""),
-            "reason": body.get("reason", ""),
-            "history": [{"state": self.facts.road[0], "at": "2024-05-06T13:20:00+08:00", "why": ""}],
-            "ahead": list(self.facts.road[1:]),
-        }
+        self._made += 1
+        job = job_row(f"job{self._made}", purpose, title, *self.facts.road)
+        job |= {name: body[name] for name in ("seq", "operator", "reason") if name in body}
+        job |= {"copy_no": copy_no, "why": "" if len(self.facts.road) > 1 else self.facts.why}
         self.facts.jobs.insert(0, job)
         return job
 
@@ -238,8 +233,8 @@ def _bytes(content: object) -> bytes:
     return content.encode() if isinstance(content, str) else json.dumps(content, ensure_ascii=False).encode()
 
 
-def _plain(job: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in job.items() if name != "ahead"}
+def _plain(job: dict[str, Any], *hidden: str) -> dict[str, Any]:
+    return {name: value for name, value in job.items() if name not in ("ahead", *hidden)}
 
 
 def _not_found(what: str) -> tuple[int, object]:

@@ -75,7 +75,7 @@ def sale(seq: int, time: str, minor: int, card: str, trace: str, **other: Any) -
         "day": "2024-05-06",
         "source": "pos1",
         "reprints": 0,
-        "printed": "yes",
+        "printed": "unknown",  # the terminal's own printer: nobody here can see it
         "transaction_type": "sale",
         "outcome": "approved",
         "amount_minor": minor,
@@ -99,13 +99,44 @@ def sales() -> list[dict[str, Any]]:
     return [
         sale(1288, "13:14:15", 12850, "622202******8888", "000345", printed="no"),
         sale(1285, "13:02:40", 880, "622848******1234", "000344"),
-        sale(1283, "12:47:03", 1_150_000, "411111******1111", "000343", outcome="unknown", printed="unknown"),
-        sale(1280, "12:31:59", 5000, "622202******0005", "000342", transaction_type="refund", reprints=2),
-        sale(1277, "12:05:10", 23990, "622260******7777", "000341", printed="unknown"),
+        sale(1283, "12:47:03", 1_150_000, "411111******1111", "000343", outcome="unknown"),
+        sale(
+            1280, "12:31:59", 5000, "622202******0005", "000342", transaction_type="refund", reprints=2, printed="yes"
+        ),
+        sale(1277, "12:05:10", 23990, "622260******7777", "000341"),
         sale(1270, "11:58:44", 12850, "621700******4321", "000340", outcome="declined"),
         sale(1266, "10:22:31", 100, "622202******8888", "000339", transaction_type="preauth_void"),
-        sale(1261, "09:05:00", 45000, "356600******0008", "000338", reprints=1),
+        sale(1261, "09:05:00", 45000, "356600******0008", "000338", reprints=1, printed="yes"),
     ]
+
+
+def job_row(name: str, purpose: str, title: str, *road: str) -> dict[str, Any]:
+    """A print job in the first state of `road`; the rest lies ahead of it."""
+    return {
+        "id": name,
+        "purpose": purpose,
+        "title": title,
+        "printer": "front",
+        "state": road[0],
+        "why": "",
+        "seq": None,
+        "copy_no": 0,
+        "at": "2024-05-06T13:20:00+08:00",
+        "operator": "",
+        "reason": "",
+        "again_of": "",
+        "history": [{"state": road[0], "at": "2024-05-06T13:20:00+08:00", "why": ""}],
+        "ahead": list(road[1:]),
+    }
+
+
+def open_jobs() -> list[dict[str, Any]]:
+    """Two slips nobody saw, and a list that is no payment's slip."""
+    held = job_row("old1", "reprint", "签购单 000345", "held")
+    held |= {"seq": 1288, "copy_no": 1, "why": "the printer is out of paper"}
+    unknown = job_row("old2", "reprint", "签购单 000342", "unknown")
+    unknown |= {"seq": 1280, "copy_no": 2, "why": "the connection to the printer broke"}
+    return [held, unknown, job_row("old3", "day_list", "结算清单", "held")]
 
 
 def closed_days() -> list[dict[str, Any]]:

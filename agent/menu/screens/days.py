@@ -58,7 +58,7 @@ class DaysScreen(Page):
 
     def _show(self, days: list[Any], settlements: list[Any]) -> None:
         self.papers = papers(self.menu.status, days, settlements, self.words)
-        self.query_one(Choices).show([(paper.path, (paper.text, paper.tone)) for paper in self.papers])
+        self.query_one(Choices).show([(None, (paper.text, paper.tone)) for paper in self.papers])
 
     def on_option_list_option_selected(self) -> None:
         self.action_open()

@@ -16,8 +16,8 @@ from agent.menu.page import Page
 from agent.menu.vocabulary import Tone
 from agent.menu.widgets import Key, paragraph, phrase
 
-_LOOK_S: Final = 0.4  # while bytes are moving
-_WAIT_S: Final = 2.0  # while it waits for paper
+_LOOK_S: Final = 0.4
+_QUICK: Final = ("queued", "sending", "sent")  # over in a moment; what waits for paper is looked at with the status
 
 
 class JobScreen(Page):
@@ -53,6 +53,7 @@ class JobScreen(Page):
         return (self.back_key(), *(Key(*labels[name], f"answer('{name}')") for name in actions))
 
     def on_mount(self) -> None:
+        self._next_look = self.set_timer(_LOOK_S, self.look)
         self.look()
 
     def recovered(self) -> None:
@@ -71,7 +72,9 @@ class JobScreen(Page):
 
     def _show(self, job: Any) -> None:
         self._asking = False
-        self._answering = False
+        if str(job.get("id", self.job_id)) != self.job_id:  # a further copy took its place meanwhile
+            self.look()
+            return
         self.job = job
         here = jobs.meaning(job)
         self.query_one("#title", Static).update(Content(jobs.name(job, self.words)))
@@ -83,8 +86,9 @@ class JobScreen(Page):
             said.append((self.words("Reason: {why}", why=why), here.tone))
         self.query_one("#todo", Static).update(paragraph(said))
         self.call_later(self.show_keys)
-        if here.moving:
-            self.set_timer(_WAIT_S if here.actions == (jobs.RESUME, jobs.CANCEL) else _LOOK_S, self.look)
+        if job.get("state") in _QUICK:
+            self._next_look.stop()
+            self._next_look = self.set_timer(_LOOK_S, self.look)
 
     def failed(self, error: SlipkeeperError) -> None:
         self._asking = False
@@ -105,4 +109,11 @@ class JobScreen(Page):
         self._answering = True
         body = {"action": action, "operator": self.menu.operator}
         desk, path = self.menu.desk, f"/v1/jobs/{self.job_id}"
-        self.ask(lambda: desk.post(path, body), self._show)
+        self.ask(lambda: desk.post(path, body), self._decided)
+
+    def _decided(self, job: Any) -> None:
+        """What did not come out is printed again as a further copy: that one is followed now."""
+        if job.get("again"):
+            self.job_id = str(job["again"])
+        self._answering = False
+        self.look()

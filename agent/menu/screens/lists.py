@@ -1,4 +1,4 @@
-"""Lists of transactions: everything of today (and its printing), and the slips nobody saw come out."""
+"""Lists of transactions, and the one of today that can be printed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from textual.widgets import OptionList, Static
 
 from agent.errors import SlipkeeperError
 from agent.menu.doors import door
-from agent.menu.header import unprinted
 from agent.menu.page import Page
 from agent.menu.sales import Sale, headings, number, row
 from agent.menu.vocabulary import Tone
 from agent.menu.widgets import Choices, Key, phrase
 
 PAGE: Final = 50
-_LOOKED_THROUGH: Final = 10  # pages of the journal searched for unprinted slips
 
 
 class SalesPage(Page):
@@ -160,39 +158,6 @@ class DetailsScreen(SalesPage):
         super().failed(error)
 
 
-class UnprintedScreen(SalesPage):
-    """Paid, but the slip was never confirmed printed. Newest first; printing one makes it disappear."""
-
-    def title_line(self) -> str:
-        return self.words("Slips nobody saw come out")
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        self.reload()
-
-    def reload(self) -> None:
-        desk, wanted = self.menu.desk, unprinted(self.menu.status)
-
-        def look() -> list[Sale]:
-            found: list[Sale] = []
-            for page in range(_LOOKED_THROUGH):
-                answer = desk.get("/v1/transactions", limit=PAGE, offset=page * PAGE or None)
-                found += [sale for sale in answer.get("transactions") or [] if is_unprinted(sale)]
-                if not answer.get("more") or len(found) >= wanted:
-                    break
-            return found
-
-        self.ask(look, lambda found: self._show(each_once(found), wanted))
-
-    def _show(self, found: Sequence[Sale], wanted: int) -> None:
-        self.show_sales(found, more=False)
-        if len(found) < wanted:
-            self.say_note(self.words("{count} older ones: find them with 2 Reprint any.", count=wanted - len(found)))
-
-    def empty_note(self) -> str:
-        return self.words("Every slip was printed.")
-
-
 def each_once(sales: Sequence[Sale]) -> list[Sale]:
     """`sales` without repeats: a page fetched later overlaps when something was sold meanwhile."""
     seen: set[int] = set()
@@ -203,8 +168,3 @@ def each_once(sales: Sequence[Sale]) -> list[Sale]:
             kept.append(sale)
             seen.add(seq)
     return kept
-
-
-def is_unprinted(sale: Sale) -> bool:
-    """Money moved or may have moved, and nobody can say that its slip came out."""
-    return sale.get("outcome") != "declined" and sale.get("printed") != "yes"

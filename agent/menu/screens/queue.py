@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Static
 
+from agent.desk_client import Desk
 from agent.menu import jobs
 from agent.menu.doors import door
 from agent.menu.page import Page
@@ -16,6 +17,7 @@ from agent.menu.vocabulary import Tone
 from agent.menu.widgets import Choices, Key, phrase
 
 LIMIT: Final = 50
+ALL: Final = 500  # the most the desk gives at once
 
 
 class QueueScreen(Page):
@@ -26,7 +28,7 @@ class QueueScreen(Page):
         self.jobs: list[jobs.Job] = []
 
     def body(self) -> Iterable[Widget]:
-        yield Static(self.words("Print queue"), classes="title", markup=False)
+        yield Static(self.title_line(), classes="title", markup=False)
         yield Choices(id="jobs")
         yield Static(id="note", markup=False)
 
@@ -49,24 +51,30 @@ class QueueScreen(Page):
             self.reload()
 
     def reload(self) -> None:
-        desk = self.menu.desk
+        self.ask(lambda: self.look(self.menu.desk), self._show)
 
-        def look() -> list[Any]:
-            waiting = desk.get("/v1/jobs", open=1, limit=LIMIT).get("jobs") or []
-            latest = desk.get("/v1/jobs", limit=LIMIT).get("jobs") or []
-            known = {job.get("id") for job in waiting}
-            return [*waiting, *(job for job in latest if job.get("id") not in known)]
+    # ---- what is listed
+    def title_line(self) -> str:
+        return self.words("Print queue")
 
-        self.ask(look, self._show)
+    def look(self, desk: Desk) -> list[Any]:
+        """The jobs to list; runs in a thread."""
+        waiting = desk.get("/v1/jobs", open=1, limit=LIMIT).get("jobs") or []
+        latest = desk.get("/v1/jobs", limit=LIMIT).get("jobs") or []
+        known = {job.get("id") for job in waiting}
+        return [*waiting, *(job for job in latest if job.get("id") not in known)]
+
+    def empty_note(self) -> str:
+        return self.words("Nothing was printed yet.")
 
     def _show(self, found: list[jobs.Job]) -> None:
         self.jobs = found
-        self.query_one(Choices).show([(None, jobs.row(job, self.words)) for job in found])
+        self.query_one(Choices).show([(str(job.get("id")), jobs.row(job, self.words)) for job in found])
         waiting = jobs.attention(found)
         words = self.words
         note = words("Waiting for you: {count}. Enter opens one.", count=waiting) if waiting else ""
         if not found:
-            note = words("Nothing was printed yet.")
+            note = self.empty_note()
         line = self.query_one("#note", Static)
         line.display = bool(note)
         line.update(phrase((note, Tone.WARN if waiting else Tone.QUIET)))
@@ -78,3 +86,17 @@ class QueueScreen(Page):
         index = self.query_one(Choices).highlighted
         if index is not None and index < len(self.jobs):
             self.app.push_screen(door("job", str(self.jobs[index].get("id", ""))))
+
+
+class UnprintedScreen(QueueScreen):
+    """Slips that were asked for and never confirmed printed; each says what to do about it."""
+
+    def title_line(self) -> str:
+        return self.words("Slips nobody saw come out")
+
+    def look(self, desk: Desk) -> list[Any]:
+        waiting = desk.get("/v1/jobs", open=1, limit=ALL).get("jobs") or []
+        return [job for job in waiting if job.get("seq") is not None]
+
+    def empty_note(self) -> str:
+        return self.words("Every slip was printed.")
