@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from agent import ports
 from agent.alerts import Alarm, Alarms
-from agent.contract import Conversation, Report, Side
+from agent.contract import Conversation, Recovering, Report, Side
 from agent.entries import Draft, Kind
 from agent.errors import NotRecorded, SlipkeeperError
 from agent.fields import Fields, Json, fits, problems
@@ -255,6 +255,8 @@ class Capture:
         session.outbox[side] = bytearray()
         session.heard_at = self._mono_s()
         self._selector.register(link, selectors.EVENT_READ, (session, side))
+        if side is Side.TERMINAL and isinstance(session.conversation, Recovering):
+            session.conversation.recover()
         self._send_all(session)
 
     # -- hearing ---------------------------------------------------------------------------------------------------
@@ -274,7 +276,8 @@ class Capture:
         self._record(session, session.conversation.receive(data, side))
 
     def _hung_up(self, session: _Session, side: Side) -> None:
-        self._record(session, session.conversation.wake(math.inf))
+        if side is Side.TERMINAL or len(session.links) == 1:  # a till that leaves ends no frame of the terminal
+            self._record(session, session.conversation.wake(math.inf))
         self._drop_link(session, side)
         line = session.line
         end = line.ends[side]

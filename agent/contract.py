@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from agent.fields import Fields, Kind
 from agent.slips.model import Row, Slip
@@ -82,6 +82,16 @@ class Conversation(Protocol):
     def outgoing(self, side: Side = Side.TERMINAL) -> bytes:
         """Bytes to send now, handed out once."""
         ...
+
+
+@runtime_checkable
+class Recovering(Protocol):
+    """A conversation that can ask its device for what it may have missed. Asked after every (re)connection.
+
+    It never asks for a payment, and what comes back is recognised where it is known already.
+    """
+
+    def recover(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from agent.entries import Entry, Kind
 from agent.print_jobs import OPEN
 from agent.search import searchable
-from agent.transactions import Transaction, identity, is_paper, tell, tells_of_payment
+from agent.transactions import Transaction, akin, identity, is_paper, tell, tells_of_payment
 
 _PAPERS: Final = frozenset({Kind.SETTLEMENT, Kind.DETAIL_LIST, Kind.NOTICE, Kind.SLIP})
 
@@ -28,9 +28,11 @@ def project(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
 
 
 def _project_payment(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
+    name = identity(entry)
     row = connection.execute(
-        "select number, identity, at, day, source, body, entries, raw_number from transactions where identity=?",
-        (identity(entry),),
+        "select number, identity, at, day, source, body, entries, raw_number from transactions"
+        " where identity = ? or (identity >= ? and identity < ?) order by identity <> ?, number limit 1",
+        (name, *akin(name), name),
     ).fetchone()
     payment = tell(_transaction(row) if row else None, number, entry)
     body = dict(payment.fields)

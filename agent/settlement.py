@@ -25,6 +25,8 @@ _DIRECTION: Final[Mapping[str, int]] = {
     TransactionType.REFUND: -1,
     TransactionType.COMPLETION_VOID: -1,
     TransactionType.REVERSAL: -1,
+    "debit": 1,  # totals of a terminal that adds its types up: 借记 and 贷记
+    "credit": -1,
 }
 _ORDER: Final = {name: place for place, name in enumerate(TransactionType)}
 
@@ -73,7 +75,8 @@ def against_terminals(payments: Sequence[Fields], settlements: Iterable[Fields])
     rows = []
     for terminal_id in sorted({p["terminal_id"] for p in payments if "terminal_id" in p} | set(settled)):
         ours = [p for p in payments if p.get("terminal_id") == terminal_id]
-        theirs = settled.get(terminal_id)
+        # A settlement that states no totals says that the terminal settled, not what it holds.
+        theirs = [settlement for settlement in settled.get(terminal_id, []) if settlement.get("totals")] or None
         if theirs is None:
             rows.append({"terminal_id": terminal_id, "ours": totals(ours), "theirs": None, "difference": []})
             continue

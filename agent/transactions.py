@@ -45,13 +45,22 @@ def is_paper(entry: Entry) -> bool:
 
 
 def identity(entry: Entry) -> str:
-    parts = [entry.body.get(name) for name in ("terminal_id", "batch_no", "trace_no", "transaction_type")]
+    """terminal:batch:trace:type; the type is empty where a terminal repeats a payment without naming it."""
+    parts = [entry.body.get(name) for name in ("terminal_id", "batch_no", "trace_no")]
     if all(parts):
-        return ":".join(str(part) for part in parts)
+        return ":".join([*(str(part) for part in parts), str(entry.body.get("transaction_type", ""))])
     key = entry.key
     if entry.kind != Kind.TRANSACTION:  # "transaction:<key>:<content>", see entries.restated
         key = key.removeprefix(f"{Kind.TRANSACTION}:").rpartition(":")[0]
     return f"{entry.source}/{key}"
+
+
+def akin(name: str) -> tuple[str, str]:
+    """Identities that may be the same payment as `name`: first <= identity < last. A type that is not told fits any."""
+    trace = name.rpartition(":")[0]
+    if "/" in name or not trace:
+        return name, name + "\0"
+    return (trace + ":", trace + ";") if name.endswith(":") else (trace + ":", trace + ":\0")
 
 
 def tell(held: Transaction | None, number: int, entry: Entry) -> Transaction:
@@ -66,6 +75,7 @@ def tell(held: Transaction | None, number: int, entry: Entry) -> Transaction:
         added |= {name: entry.body[name] for name in ("text", "copy", "raw_sha256") if name in entry.body}
     return replace(
         held,
+        identity=identity(entry) if held.identity.endswith(":") else held.identity,
         fields={**held.fields, **added},
         entries=(*held.entries, number),
         raw=held.raw if held.raw is not None else paper,
@@ -79,5 +89,8 @@ def fold(entries: Iterable[tuple[int, Entry]]) -> list[Transaction]:
     for number, entry in entries:
         if tells_of_payment(entry):
             name = identity(entry)
-            held[name] = tell(held.get(name), number, entry)
-    return list(held.values())
+            first, last = akin(name)
+            known = name if name in held else next((other for other in held if first <= other < last), name)
+            payment = tell(held.pop(known, None), number, entry)
+            held[payment.identity] = payment
+    return sorted(held.values(), key=lambda payment: payment.number)

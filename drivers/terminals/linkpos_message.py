@@ -25,6 +25,8 @@ from drivers.terminals.linkpos import Acquirer, Meaning
 # inside text is dropped at once.
 LIMIT_BYTES: Final = 2999
 
+NO_AMOUNT: Final = "the terminal did not say the amount"
+
 _SEPARATOR: Final = 0x1C
 _HEADER: Final = re.compile(rb"60[0-9]{8}1([012])([0-9A-Z]{2})([!-~ ]{2})([0-9])\x1c")
 
@@ -102,6 +104,22 @@ def read(frame: Frame, acquirer: Acquirer, currency: str) -> Report | None:
     return Report(kind, _key(kind, message, fields, raw), fields, raw)
 
 
+def asked(frame: Frame, acquirer: Acquirer, currency: str) -> Report | None:
+    """What a request asks for. It tells of no money, but its amount is the only one some banks' answers leave."""
+    message = parse(frame.data)
+    if message is None or message.role is not Role.REQUEST:
+        return None
+    warnings: list[str] = []
+    fields = _fields(message, acquirer, currency, warnings)
+    meaning = acquirer.codes.get(message.code)
+    if meaning is not None and meaning.transaction_type is not None:
+        fields["transaction_type"] = meaning.transaction_type.value
+    raw = masked(frame, message, acquirer)
+    fields |= {"raw_sha256": hashlib.sha256(raw).hexdigest(), "driver": "stx-bcdlen", "profile": acquirer.name}
+    fields["warnings"] = ["a request of the till, no answer of the terminal", *warnings]
+    return Report(Kind.NOTICE, values.raw_key(raw), fields, raw)
+
+
 def _fields(message: Message, acquirer: Acquirer, currency: str, warnings: list[str]) -> dict[str, Json]:
     """The canonical fields of all items that fit their shape; what does not is named in `warnings`."""
     said: dict[str, str] = {}
@@ -148,7 +166,7 @@ def _judge(
     if meaning.transaction_type is not None:
         fields["transaction_type"] = meaning.transaction_type.value
     if meaning.kind is Kind.TRANSACTION and "amount_minor" not in fields:
-        warnings.append("the terminal did not say the amount")
+        warnings.append(NO_AMOUNT)
     return meaning.kind
 
 

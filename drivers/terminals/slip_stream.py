@@ -18,7 +18,7 @@ LIMIT_BYTES: Final = 1 << 20
 _STYLE_LIMIT: Final = 4096  # what may stand before the first thing printed
 _SEAM: Final = 4096  # a part is cut so far before its end that no card number spans the seam unseen
 _MOVES_PAPER: Final = frozenset({"ESC d", "ESC J", "ESC e", "ESC K", "ESC FF", "FF"})
-_BLANK: Final = frozenset(b" \x7f\xa1\xa0")
+_BLANK: Final = frozenset(b" \x7f\xa0\xa1")  # blanks, no-break ones and the full-width one (A1 A1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,10 @@ class SlipCutter:
         masked = scrub(bytes(self._data), self._charset)
         showed_card = masked != self._data
         tokens = tokenize(masked)
-        ends = [token.end for token in tokens if token.name == "LF" and self._limit // 2 < token.end]
-        ends = ends or [token.end for token in tokens if token.end <= len(masked) - _SEAM] or [len(masked)]
+        ends = [token.end for token in tokens if token.end <= len(masked) - _SEAM] or [len(masked)]
+        ends = [
+            token.end for token in tokens if token.name == "LF" and self._limit // 2 < token.end <= ends[-1]
+        ] or ends
         self._part += 1
         if self._part == 1:
             self._title = next(iter(typeset.text(masked[:4096], self._charset).split("\n")), "")[:80]

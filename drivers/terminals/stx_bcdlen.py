@@ -7,10 +7,10 @@ What stands in the frames is a dialect's business (`stx_dialects`); here are the
   that has begun waits for its end; when it does not go on for a second it is passed as far as it came.
 - `ecr`: the agent is the till, but never pays: it acknowledges what was confirmed, and can ask for the last
   transaction and for the settlement. Nothing that can be built here has a place for an amount.
-- `tap`: listens, says nothing.
+- `tap`: listens, says nothing. Requests of the till are notices here: they tell of no money.
 
-An amount is what the terminal said, never what the till asked for: answers of some banks name none. It is never
-negative; the direction is in the type.
+Answers of some banks (BDO, Maybank) name no amount. A proxy has heard the till ask, so the answer to that very question
+is told with the amount of the question, and says so. An amount is never negative; the direction is in the type.
 
 Patience, as read in public sources: the terminal waits 1.5 s for an acknowledgement and makes 3 attempts
 (x-lugoo/HK_Indirect_EDC `ecr.c`), so what is held must go within a second. Between two bytes of a frame at most
@@ -22,13 +22,15 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent.contract import Conversation, Mode, Report, Setting, Side, TerminalDriver
 from agent.errors import UsageError
+from agent.fields import Json, Kind
 from drivers.framing import ACK, NAK, Frame, Framer, Length, Loose, Reason
 from drivers.terminals.linkpos import ACQUIRERS
+from drivers.terminals.linkpos_message import NO_AMOUNT
 from drivers.terminals.stx_dialect import Dialect, Question
 from drivers.terminals.stx_dialects import DIALECTS, choose
 
@@ -75,11 +77,14 @@ class TapLine:
     def _take(self, pieces: list[Frame | Loose]) -> list[Report]:
         reports = []
         for piece in pieces:
-            report = self._dialect.read(piece) if isinstance(piece, Frame) else None
+            report = self._understood(piece) if isinstance(piece, Frame) else None
             self._came(piece, report)
             if report is not None:
                 reports.append(report)
         return reports
+
+    def _understood(self, frame: Frame) -> Report | None:
+        return self._dialect.read(frame) or self._dialect.asked(frame)
 
     def _passes(self, data: bytes) -> None:
         """Bytes of the side that asks: they tell nothing of what happened."""
@@ -105,6 +110,8 @@ class ProxyLine(TapLine):
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect)
         self._questions = bytearray()
+        self._asking = Framer(dialect.decoder)
+        self._question: Report | None = None  # what the till asked for last
         self._results: deque[_Held] = deque()
 
     def confirm(self, report: Report) -> None:
@@ -128,6 +135,13 @@ class ProxyLine(TapLine):
 
     def _passes(self, data: bytes) -> None:
         self._questions += data
+        for piece in self._asking.feed(data):
+            if isinstance(piece, Frame):
+                self._question = self._dialect.asked(piece)
+
+    def _understood(self, frame: Frame) -> Report | None:
+        report = self._dialect.read(frame)
+        return report if report is None or self._question is None else _answering(report, self._question)
 
     def _came(self, piece: Frame | Loose, report: Report | None) -> None:
         self._results.append(_Held(piece.raw, report))
@@ -171,6 +185,11 @@ class EcrLine(TapLine):
         """Asks for the last transaction."""
         self.ask(Question.LAST)
 
+    def recover(self) -> None:
+        """Asks for what may have been missed while the line was down, if this terminal can be asked."""
+        if Question.LAST in self.questions:
+            self.ask_last()
+
     def ask_settlement(self, host: str = "") -> None:
         """Asks the terminal to settle: this closes its batch."""
         self.ask(Question.SETTLEMENT, host)
@@ -210,6 +229,9 @@ class EcrLine(TapLine):
         elif piece.reason is Reason.NOISE:
             self._heard(piece.raw)
 
+    def _understood(self, frame: Frame) -> Report | None:
+        return self._dialect.read(frame)
+
     def _heard(self, signs: bytes) -> None:
         """ACK and NAK to what we asked. Only a NAK makes us ask again: silence may mean the terminal is at work."""
         for sign in signs:
@@ -218,6 +240,20 @@ class EcrLine(TapLine):
             elif sign == NAK[0] and self._asked and self._attempts < _ATTEMPTS:
                 self._attempts += 1
                 self._out += self._asked
+
+
+def _answering(report: Report, question: Report) -> Report:
+    """`report` with the amount its question named, where the answer itself names none."""
+    fields, asked = report.fields, question.fields
+    same = fields.get("transaction_type") == asked.get("transaction_type")
+    if report.kind is not Kind.TRANSACTION or "amount_minor" in fields or "amount_minor" not in asked or not same:
+        return report
+    said = fields.get("warnings")
+    warnings = [warning for warning in said if warning != NO_AMOUNT] if isinstance(said, list) else []
+    amount: dict[str, Json] = {name: asked[name] for name in ("amount_minor", "currency")}
+    return replace(
+        report, fields={**fields, **amount, "warnings": [*warnings, "the amount is what the till asked for"]}
+    )
 
 
 def _converse(mode: Mode, settings: Mapping[str, object]) -> Conversation:

@@ -26,13 +26,15 @@ class Question(StrEnum):
 class Dialect:
     """One line's language.
 
-    `read` says what a frame from the `results_from` side tells. `questions` make whole frames out of what is asked
+    `read` says what a frame from the `results_from` side tells, `asked` what a frame of the other side asks for (a
+    notice: asking for a payment is not one). `questions` make whole frames out of what is asked
     about (a host, a trace number, ""); they raise UsageError when it is none. `accepted` and `refused` are the answers
     to a frame; empty where nobody answers so.
     """
 
     decoder: Decoder
     read: Callable[[Frame], Report | None]
+    asked: Callable[[Frame], Report | None] = lambda _: None
     questions: Mapping[Question, Callable[[str], bytes]] = field(default_factory=dict)
     accepted: bytes = ACK
     refused: bytes = NAK

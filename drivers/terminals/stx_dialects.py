@@ -29,6 +29,7 @@ def _linkpos(_mode: Mode, settings: Settings) -> Dialect:
     return Dialect(
         stx(layout),
         lambda frame: linkpos_message.read(frame, acquirer, currency),
+        lambda frame: linkpos_message.asked(frame, acquirer, currency),
         {
             Question.LAST: lambda _: encode(linkpos_message.ask_last(acquirer), layout),
             Question.SETTLEMENT: lambda host: encode(linkpos_message.ask_settlement(acquirer, host), layout),
@@ -41,7 +42,7 @@ def _hk_text(mode: Mode, settings: Settings) -> Dialect:
     return Dialect(
         hk_text.decode,
         lambda frame: hk_text.read(frame, currency, own_question=mode is Mode.ECR),
-        {Question.TRANSACTION: hk_text.ask_transaction, Question.TOTALS: hk_text.ask_totals},
+        questions={Question.TRANSACTION: hk_text.ask_transaction, Question.TOTALS: hk_text.ask_totals},
         accepted=hk_text.EMPTY,
         refused=b"",
     )

@@ -109,7 +109,15 @@ CASES = (
         secrets=(PAN,),
     ),
     Case("ecr-no-ack", driver, Mode.ECR, ((TERMINAL, DAMAGED + TOLD),), (SALE,), {"ack": False}, secrets=(PAN,)),
-    Case("tap", driver, Mode.TAP, ((TERMINAL, ASKED), (TILL, ACK), (TERMINAL, TOLD)), (SALE,), secrets=(PAN,)),
+    # a tap hears the till ask, too: that is a notice, never money
+    Case(
+        "tap",
+        driver,
+        Mode.TAP,
+        ((TERMINAL, ASKED), (TILL, ACK), (TERMINAL, TOLD)),
+        ({"kind": "notice", "transaction_type": "sale", "amount_minor": 12850}, SALE),
+        secrets=(PAN,),
+    ),
     Case(
         "hicaps-be16",
         driver,
@@ -200,3 +208,34 @@ def test_trace(path: Path, size: int):
 def test_there_are_traces():
     """A wrong folder name would make the test above pass by finding nothing."""
     assert len(traces.of("stx-bcdlen")) >= 10
+
+
+def test_an_answer_without_an_amount_is_told_with_the_amount_of_its_question():
+    """BDO's terminals answer so (the public capture has no field 40); the till's own question names it."""
+    bare = encode(message(Role.RESPONSE, "20", "00", {"16": "V3399001", "50": "000012", "65": "000346"}), BCD)
+    line = driver.converse(Mode.PROXY, {})
+    line.receive(ASKED, TILL)
+    [report] = line.receive(bare, TERMINAL)
+    assert report.fields["amount_minor"] == 12850
+    assert report.fields["currency"] == "PHP"
+    assert "the amount is what the till asked for" in report.fields["warnings"]
+    assert line.outgoing(TILL) == b""
+    line.confirm(report)
+    assert line.outgoing(TILL) == bare
+
+
+def test_an_answer_to_another_question_gets_no_amount():
+    """A void that answers while the till last asked for a sale: the sale's amount is not the void's."""
+    bare = encode(message(Role.RESPONSE, "26", "00", {"16": "V3399001", "50": "000012", "65": "000346"}), BCD)
+    line = driver.converse(Mode.PROXY, {})
+    line.receive(ASKED, TILL)
+    [report] = line.receive(bare, TERMINAL)
+    assert "amount_minor" not in report.fields
+    assert "the terminal did not say the amount" in report.fields["warnings"]
+
+
+def test_a_till_that_asks_for_a_payment_is_no_payment():
+    line = driver.converse(Mode.TAP, {})
+    [report] = line.receive(ASKED)
+    assert report.kind == "notice"
+    assert "outcome" not in report.fields
