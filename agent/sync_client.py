@@ -42,7 +42,12 @@ def new_session() -> requests.Session:
 
     import requests  # noqa: PLC0415 - 100 ms and 10 MiB that only a courier with something to send pays
 
-    session = requests.Session()
+    class Plain(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests' words
+            """None: else requests reads the whole body of a redirect, however long, before we can refuse it."""
+            return None
+
+    session = Plain()
     session.trust_env = False
     session.cookies.set_policy(cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return session
@@ -79,7 +84,7 @@ class Client:
             reply = self._ask(method, url, headers or {}, body, began_s)
             if reply.status not in {307, 308}:
                 return Answer(reply, self._mono_s() - began_s)
-            url = urljoin(url, reply.headers.get("location", ""))
+            url = _joined(url, reply.headers.get("location", ""))
             if origin(url) not in self._origins:
                 raise Unreachable(Trouble("upstream sends us to a host we were not enrolled with"))
         raise Unreachable(Trouble("upstream sends us in a circle"))
@@ -110,7 +115,8 @@ class Client:
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise Unreachable(Trouble("the answer is compressed, though nobody asked for that"))
         content = b""
-        while piece := answer.raw.read(_PIECE, decode_content=False):
+        read = getattr(answer.raw, "read1", answer.raw.read)  # read1 (urllib3 2) returns what is there: a drip shows
+        while piece := read(_PIECE, decode_content=False):
             content += piece
             if len(content) > _ANSWER_LIMIT:
                 raise Unreachable(Trouble("the answer is too long to be upstream's"))
@@ -142,9 +148,16 @@ class Client:
         except Unreachable:
             self.close()
             raise
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cause:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as cause:
             self.close()
             raise Unreachable(_why(cause)) from cause
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
 
 
 def origin(url: str) -> tuple[str, str, int]:
