@@ -19,7 +19,7 @@ from drivers.paper import StyledLine
 from drivers.tokens import Token, TokenKind, tokenize
 from drivers.typeset import typeset_tokens
 
-_WIDE: Final = str.maketrans("０１２３４５６７８９＊－＃　ＸxＡ", "0123456789*-# XXA")
+_WIDE: Final = str.maketrans("０１２３４５６７８９＊－＃　Ｘx", "0123456789*-# XX")
 _BLANK: Final = r"[ \t]*"
 _CARD_LABEL: Final = re.compile(rf"卡{_BLANK}号码?|\bCARD{_BLANK}(?:NO|NUMBER|NUM|#)|\bPAN\b", re.IGNORECASE)
 # Labels of numbers that are no card numbers, and how long such a number is (contiguous digits).
@@ -28,7 +28,7 @@ _OTHER_LABELS: Final = (
     (re.compile(r"[订单]单?号|交易号|序列号|流水号|\b(?:ORDER|INVOICE|SERIAL|SN)\b", re.IGNORECASE), range(13, 20)),
 )
 # Between a label and its value: English in brackets or behind a slash, dot, colon.
-_TO_VALUE: Final = re.compile(r"[ .]*(?:[(（/][^:：)）]{0,24}[)）]?)?[ .]*[:：]?[ ]*")
+_TO_VALUE: Final = re.compile(r"[ .]*(?:[(（/][^:：)）0-9*]{0,24}[)）]?)?[ .]*[:：]?[ ]*")
 _SIGN: Final = "[0-9*X#]"
 _CARD_VALUE: Final = re.compile(
     rf"{_SIGN}{{12,19}}(?!{_SIGN})"  # one piece
@@ -42,7 +42,7 @@ _LEAST_ALONE: Final = 8  # signs of a number that stands under its label, not be
 _GROUP: Final = re.compile(r"(?<![0-9*.])[0-9]{1,19}(?![0-9*.])")
 _BETWEEN: Final = re.compile(r"[ -]{0,2}|\n")
 
-
+# Full-width digits in raw bytes.
 _WIDE_DIGITS: Final = (
     (re.compile(rb"(?:\xa3[\xb0-\xb9]){2}"), "gb18030"),
     (re.compile(rb"(?:\xef\xbc[\x90-\x99]){2}"), "utf-8"),

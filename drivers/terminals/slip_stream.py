@@ -14,7 +14,8 @@ from drivers import typeset
 from drivers.scrub import scrub
 from drivers.tokens import Token, TokenKind, tokenize
 
-LIMIT_BYTES: Final = 1 << 20
+LIMIT_KIB: Final = 1024
+_LEAST_LIMIT: Final = 1 << 14
 _STYLE_LIMIT: Final = 4096  # what may stand before the first thing printed
 _SEAM: Final = 4096  # a part is cut so far before its end that no card number spans the seam unseen
 _MOVES_PAPER: Final = frozenset({"ESC d", "ESC J", "ESC e", "ESC K", "ESC FF", "FF"})
@@ -38,9 +39,9 @@ class CapturedSlip:
 class SlipCutter:
     """Takes tokens, gives slips. Holds one slip at most."""
 
-    def __init__(self, charset: str = "auto", limit: int = LIMIT_BYTES, *, reset_ends: bool = True) -> None:
+    def __init__(self, charset: str = "auto", limit: int = LIMIT_KIB << 10, *, reset_ends: bool = True) -> None:
         self._charset = charset
-        self._limit = limit
+        self._limit = max(limit, _LEAST_LIMIT)
         self._reset_ends = reset_ends
         self._data = bytearray()
         self._printed = False
@@ -106,18 +107,17 @@ class SlipCutter:
         masked = scrub(bytes(self._data), self._charset)
         showed_card = masked != self._data
         tokens = tokenize(masked)
-        ends = [token.end for token in tokens if token.end <= len(masked) - _SEAM] or [len(masked)]
-        ends = [
-            token.end for token in tokens if token.name == "LF" and self._limit // 2 < token.end <= ends[-1]
-        ] or ends
+        ends = [token for token in tokens if token.end <= len(masked) - _SEAM]
+        lines = [token for token in ends if token.name == "LF" and token.end > self._limit // 2]
+        seam = lines[-1].end if lines else ends[-1].end if ends else len(masked)
         self._part += 1
         if self._part == 1:
             self._title = next(iter(typeset.text(masked[:4096], self._charset).split("\n")), "")[:80]
-        self._data = bytearray(masked[ends[-1] :])
-        self._printed = any(_prints(token) for token in tokens if token.start >= ends[-1])
+        self._data = bytearray(masked[seam:])
+        self._printed = any(_prints(token) for token in tokens if token.start >= seam)
         if not self._printed:
             self._data.clear()
-        return [CapturedSlip(masked[: ends[-1]], self._part, last=False, title=self._title, showed_card=showed_card)]
+        return [CapturedSlip(masked[:seam], self._part, last=False, title=self._title, showed_card=showed_card)]
 
 
 def _prints(token: Token) -> bool:

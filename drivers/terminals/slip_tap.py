@@ -20,7 +20,7 @@ from agent.contract import Mode, Report, Setting, Side, TerminalDriver
 from agent.errors import UsageError
 from drivers.terminals.slip_answers import MODELS, Turn, answer
 from drivers.terminals.slip_report import report_of
-from drivers.terminals.slip_stream import CapturedSlip, SlipCutter
+from drivers.terminals.slip_stream import LIMIT_KIB, CapturedSlip, SlipCutter
 from drivers.tokens import Token, Tokenizer, TokenKind
 
 NAME: Final = "slip-tap"
@@ -37,6 +37,7 @@ SETTINGS: Final = (
     Setting("idle_fed_ms", 1500, "silence that ends a slip whose paper was fed by four lines or more"),
     Setting("idle_marker_ms", 500, "silence that ends a slip when the sender waits for our answer"),
     Setting("reset_ends_slip", default=True, why="ESC @ begins a new slip; off for senders that use it in the middle"),
+    Setting("limit_kib", LIMIT_KIB, "a longer slip is kept in parts of this size"),
     Setting("model", "TM-T88V", "the printer we answer as", tuple(MODELS)),
 )
 
@@ -61,8 +62,9 @@ class SlipTap:
             float(str(values[name])) / 1000 for name in ("idle_ms", "idle_fed_ms", "idle_marker_ms")
         )
         self._model = MODELS[str(values["model"])]
-        self._tokenizer = Tokenizer()
-        self._cutter = SlipCutter(self._charset, reset_ends=bool(values["reset_ends_slip"]))
+        limit = int(str(values["limit_kib"])) << 10
+        self._tokenizer = Tokenizer(limit)
+        self._cutter = SlipCutter(self._charset, limit, reset_ends=bool(values["reset_ends_slip"]))
         self._queue: deque[_Waiting] = deque()
         self._open: _Waiting | None = None  # the place of the slip under way
         self._asked = False  # a marker stands behind the last thing printed

@@ -27,7 +27,9 @@ PRINTED = {Side.TERMINAL: b"\x00"}
 
 
 def case(name, mode, data, *expected, **more):
-    return Case(name, driver, mode, ((Side.TERMINAL, data),), expected, framed=False, memory_bytes=4 << 20, **more)
+    return Case(
+        name, driver, mode, ((Side.TERMINAL, data),), expected, framed=False, settings={"limit_kib": 32}, **more
+    )
 
 
 CASES = (
@@ -234,7 +236,7 @@ def test_a_slip_too_long_comes_in_parts_and_nothing_is_lost():
     rows = b"".join(b"row %06d of a very long list%s\n" % (number, b"." * 900) for number in range(2_500))
     reports = line.receive(b"long list\n" + rows) + line.wake(math.inf)
     assert b"".join(report.raw for report in reports) == b"long list\n" + rows
-    assert all(len(report.raw) <= slip_stream.LIMIT_BYTES + 4096 for report in reports)
+    assert all(len(report.raw) <= (slip_stream.LIMIT_KIB << 10) + 4096 for report in reports)
     said = [report.fields["warnings"][0] for report in reports]
     assert [re.findall(r"part (\d+)(, the last one)?", words) for words in said] == [
         [("1", "")],
@@ -245,13 +247,23 @@ def test_a_slip_too_long_comes_in_parts_and_nothing_is_lost():
     assert len({report.key for report in reports}) == 3
 
 
-@pytest.mark.parametrize("before", [0, 8, 4088, 4096, 4100, (1 << 20) - 4096 - 8])
+@pytest.mark.parametrize("before", [0, 8, 4088, 4096, 4100, (1 << 15) - 4096 - 8])
 def test_no_card_number_slips_through_the_seam_of_two_parts(before):
-    line = talk()
+    line = talk(limit_kib=32)
     filler = b"x" * before + b" "
-    data = filler + NUMBER.encode() + b" " + b"x" * ((1 << 20) - 20)
+    data = filler + NUMBER.encode() + b" " + b"x" * ((1 << 15) - 20)
     reports = line.receive(data) + line.wake(math.inf)
     assert len(b"".join(report.raw for report in reports)) == len(data)
+    assert leaked(b"".join(report.raw for report in reports), NUMBER) == ""
+
+
+def test_a_number_that_a_line_end_breaks_at_the_seam_is_found():
+    line = talk(limit_kib=32)
+    first = b"x" * 99 + b"\n"
+    first = first * ((1 << 15) // 100) + b"y" * ((1 << 15) % 100 - 8) + b"\n"
+    assert len(first) == (1 << 15) - 7
+    reports = line.receive(first + b"40128888\n") + line.receive(b"88881881\n") + line.wake(math.inf)
+    assert len(reports) == 2
     assert leaked(b"".join(report.raw for report in reports), NUMBER) == ""
 
 
@@ -304,6 +316,7 @@ def test_settings_are_described():
         "idle_ms",
         "idle_fed_ms",
         "idle_marker_ms",
+        "limit_kib",
         "reset_ends_slip",
         "model",
     }
