@@ -31,7 +31,7 @@ from agent.sync_state import FORKED, Position, directory, remembered
 _log: Final = logging.getLogger("slipkeeper.sync")
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _REST_S: Final = 3600.0
-_LAST_WORDS_S: Final = 2.0
+_LAST_WORDS_S: Final = 1.0
 _NONE: Final = {
     "enrolled": False,
     "cursor": 0,

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 from agent import __version__
 from agent.config import Config
-from agent.errors import Refused, TryLater, UsageError
-from agent.journal import Reader
+from agent.errors import Refused, SlipkeeperError, TryLater, UsageError
+from agent.journal import FILE, Reader
 from agent.succession import current_path
 from agent.sync_answers import Claim, NotNow, Postponed, Reply, Trouble, Unreachable, judge, members_of
 from agent.sync_client import Client
@@ -81,14 +81,13 @@ class Asking:
 def enrol(
     config: Config, url: str, code: str, *, new_id: Callable[[], str] = lambda: secrets.token_hex(16)
 ) -> Enrolment:
-    """Turns a one-time code into a token for the journal that is written now, and keeps it.
+    """Turns a one-time code into a token for the journal of this box, and keeps it.
 
     Raises UsageError, Refused (upstream says no) or TryLater (no journal yet, no answer): then the same call may be
     made again, with the same code.
     """
     url = checked(url)
-    with contextlib.closing(Reader(current_path(config.state))) as reader:
-        asking = Asking.of(reader)
+    asking = _next(config.state)
     if not code.strip():
         raise UsageError("the code is empty", _AGAIN)
     request_id = _request_id(config.state, asking.journal_id, code, new_id)
@@ -106,6 +105,21 @@ def enrol(
     _asked_path(config.state, asking.journal_id).unlink(missing_ok=True)
     ask_now(config.state)
     return enrolment
+
+
+def _next(state: Path) -> Asking:
+    """The journal to enrol: the oldest without a token, because those behind it follow by themselves; else this one."""
+    for path in sorted(state.glob(f"former/*/{FILE}")):
+        with contextlib.suppress(SlipkeeperError):  # one that cannot be read is not sent either
+            asking = _asking(path)
+            if load(state, asking.journal_id) is None:
+                return asking
+    return _asking(current_path(state))
+
+
+def _asking(path: Path) -> Asking:
+    with contextlib.closing(Reader(path)) as reader:
+        return Asking.of(reader)
 
 
 def succeed(asking: Asking, parent: Enrolment, client: Client) -> Enrolment:
