@@ -1,7 +1,7 @@
 """The one search box: words in, a condition out. Pure; the index runs it.
 
-A word may be an amount (128.50, 128), the last four digits of a card, a trace number, a time (13:14), the beginning of
-a reference or auth code, or a word of the slip in Chinese or Latin letters. Every word must match.
+A word may be an amount or its beginning (128.50, 128), the last four digits of a card, a trace number, a time (13:14),
+the beginning of a reference or auth code, or a word of the slip in Chinese or Latin letters. Every word must match.
 """
 
 from __future__ import annotations
@@ -99,8 +99,10 @@ def _condition(word: str, currency: str) -> tuple[str, list[object]]:
         whole, part = amount.group(1), amount.group(2) or ""
         places = exponent(currency)
         if len(part) <= places:
-            choices.append("amount_minor = ?")
-            values.append(int(whole + part.ljust(places, "0")))
+            # what was not typed may be anything: 128 finds 128.50 too, 128.5 finds 128.50 to 128.59
+            missing = places - len(part)
+            choices.append("amount_minor between ? and ?")
+            values += [int(whole + part + "0" * missing), int(whole + part + "9" * missing)]
     if word.isdecimal() and len(word) == 4:
         choices.append("last_four = ?")
         values.append(word)
