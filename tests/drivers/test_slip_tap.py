@@ -247,24 +247,36 @@ def test_a_slip_too_long_comes_in_parts_and_nothing_is_lost():
     assert len({report.key for report in reports}) == 3
 
 
-@pytest.mark.parametrize("before", [0, 8, 4088, 4096, 4100, (1 << 15) - 4096 - 8])
-def test_no_card_number_slips_through_the_seam_of_two_parts(before):
-    line = talk(limit_kib=32)
-    filler = b"x" * before + b" "
-    data = filler + NUMBER.encode() + b" " + b"x" * ((1 << 15) - 20)
-    reports = line.receive(data) + line.wake(math.inf)
-    assert len(b"".join(report.raw for report in reports)) == len(data)
-    assert leaked(b"".join(report.raw for report in reports), NUMBER) == ""
+LIMIT = 1 << 15
+# The moment a part is cut the buffer ends in the middle of the number: between two pieces of text, or at a line end.
+TORN = (b"x" * (9 * 4096 - 9) + b" " + NUMBER.encode() + b" " + b"x" * LIMIT, b"x" * 9)
+BROKEN = (b"x" * 99 + b"\n") * 327 + b"y" * (LIMIT - 327 * 100 - 9) + b"\n" + b"40128888\n", b"88881881\n"
 
 
-def test_a_number_that_a_line_end_breaks_at_the_seam_is_found():
-    line = talk(limit_kib=32)
-    first = b"x" * 99 + b"\n"
-    first = first * ((1 << 15) // 100) + b"y" * ((1 << 15) % 100 - 8) + b"\n"
-    assert len(first) == (1 << 15) - 7
-    reports = line.receive(first + b"40128888\n") + line.receive(b"88881881\n") + line.wake(math.inf)
-    assert len(reports) == 2
-    assert leaked(b"".join(report.raw for report in reports), NUMBER) == ""
+def in_parts(pieces) -> bytes:
+    line = talk(limit_kib=LIMIT >> 10)
+    reports = [report for piece in pieces for report in line.receive(piece)] + line.wake(math.inf)
+    assert len(reports) > 1
+    raw = b"".join(report.raw for report in reports)
+    assert len(raw) == sum(len(piece) for piece in pieces)
+    return raw
+
+
+@pytest.mark.parametrize("pieces", [TORN, BROKEN])
+def test_no_card_number_slips_through_the_seam_of_two_parts(pieces):
+    assert leaked(in_parts(pieces), NUMBER) == ""
+
+
+@pytest.mark.parametrize("pieces", [TORN, BROKEN])
+def test_without_the_seam_it_would(pieces, monkeypatch):
+    monkeypatch.setattr(slip_stream, "_SEAM", 0)
+    assert leaked(in_parts(pieces), NUMBER) == NUMBER
+
+
+@pytest.mark.parametrize("before", [0, 8, 4088, 4096, 4100, LIMIT - 4104, LIMIT - 8, LIMIT])
+def test_no_card_number_near_a_seam_leaves(before):
+    data = b"x" * before + b" " + NUMBER.encode() + b" " + b"x" * LIMIT
+    assert leaked(in_parts([data]), NUMBER) == ""
 
 
 @given(
