@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from agent.menu.cells import one_line
-from agent.menu.sales import moment
+from agent.menu.times import moment
 from agent.menu.vocabulary import Tone, msgid
 from agent.words import Words
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Final
 
 from agent.menu.cells import fit, one_line
-from agent.menu.sales import moment
+from agent.menu.times import short
 from agent.menu.vocabulary import PURPOSES, Tone, msgid
 from agent.words import Words
 
@@ -63,7 +64,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         actions=(RESUME, CANCEL),
     ),
     "unconfirmed": Meaning(
-        msgid("Sent, not confirmed"),
+        msgid("Sent, unconfirmed"),
         msgid("This printer cannot say whether it printed. Look at the paper: did it come out whole?"),
         Tone.WARN,
         actions=_ASK,
@@ -139,9 +140,8 @@ def reason(job: Job, words: Words) -> str:
     return words(one_line(why)) if why else ""
 
 
-def row(job: Job, words: Words) -> tuple[str, Tone]:
+def row(job: Job, words: Words, zone: tzinfo | None = None) -> tuple[str, Tone]:
     """A job in the queue, in 78 columns: when, what it is, where, and how it stands."""
-    at = moment(job.get("at"))
     here = meaning(job)
     copy_no = job.get("copy_no")
     kind = PURPOSES.get(str(job.get("purpose")))
@@ -149,11 +149,11 @@ def row(job: Job, words: Words) -> tuple[str, Tone]:
     if isinstance(copy_no, int) and copy_no > 0:
         what = f"{what} #{copy_no}"
     cells = (
-        fit(f"{at:%m-%d %H:%M}" if at else "", 11),
-        fit(what, 14),
-        fit(one_line(job.get("title") or ""), 18),
+        fit(short(job.get("at"), zone), 11),
+        fit(what, 11),
+        fit(one_line(job.get("title") or ""), 22),
         fit(one_line(job.get("printer") or ""), 8),
-        fit(words(here.say), 19),
+        fit(words(here.say), 18),
     )
     return "  ".join(cells), here.tone
 
@@ -164,10 +164,7 @@ def attention(jobs: Sequence[Job]) -> int:
 
 
 def name(job: Job, words: Words) -> str:
-    """What is being printed: Reprint, copy 2: 签购单 000345 (front)."""
+    """What is being printed, as the keeper titled it, and where; without a title at least what kind of paper."""
     kind = PURPOSES.get(str(job.get("purpose")))
-    said = words(kind) if kind else one_line(job.get("purpose") or "")
-    copy_no = job.get("copy_no")
-    if isinstance(copy_no, int) and copy_no > 0:
-        said = words("{what}, copy no. {number}", what=said, number=copy_no)
-    return f"{said}  {one_line(job.get('title') or '')}  {one_line(job.get('printer') or '')}".rstrip()
+    title = one_line(job.get("title") or "") or (words(kind) if kind else one_line(job.get("purpose") or ""))
+    return f"{title}   {one_line(job.get('printer') or '')}".rstrip()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from agent.menu.cells import cut, fit, one_line
 from agent.menu.header import Status
 from agent.menu.report import day_totals
-from agent.menu.sales import moment
+from agent.menu.times import moment, zone_of
 from agent.menu.vocabulary import Tone
 from agent.words import Words
 
@@ -34,7 +35,7 @@ def papers(
     return [
         _today(status, words),
         *(_day(one, words) for one in days),
-        *(_settlement(one, words) for one in settlements),
+        *(_settlement(one, zone_of(status), words) for one in settlements),
     ]
 
 
@@ -52,8 +53,8 @@ def _day(one: Mapping[str, Any], words: Words) -> Paper:
     return Paper(text, Tone.PLAIN, f"/v1/days/{name}?format=text", f"/v1/days/{name}/print")
 
 
-def _settlement(one: Mapping[str, Any], words: Words) -> Paper:
-    at = moment(one.get("at"))
+def _settlement(one: Mapping[str, Any], zone: tzinfo | None, words: Words) -> Paper:
+    at = moment(one.get("at"), zone)
     seq = one.get("seq") if isinstance(one.get("seq"), int) else 0
     batch = one_line(one.get("batch_no") or "?")
     said = words("Terminal's own settlement slip, batch {batch}", batch=batch)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agent.menu.cells import one_line
 from agent.menu.header import Status, alarm, printer, sending, terminal
-from agent.menu.sales import moment
+from agent.menu.times import short, zone_of
 from agent.menu.vocabulary import Tone, msgid, type_word
 from agent.money import Money
 from agent.words import Words
@@ -37,6 +37,11 @@ _LEVELS: Final = {
     1: msgid("tells paper and cover, not whether it printed"),
     2: msgid("confirms the end of a slip"),
     3: msgid("confirms every slip by number"),
+}
+_CLOCK: Final = {
+    "ok": (msgid("ok"), Tone.PLAIN),
+    "unsynced": (msgid("not set by the network"), Tone.PLAIN),
+    "doubtful": (msgid("doubtful"), Tone.WARN),
 }
 _SYNC: Final = {
     "ok": (msgid("works"), Tone.GOOD),
@@ -76,7 +81,7 @@ def _alarms(status: Status, words: Words) -> Iterator[Fact]:
     alarms = list(status.get("alarms") or [])
     yield Fact(words("Alarms"), words("none") if not alarms else str(len(alarms)), Tone.BAD if alarms else Tone.GOOD)
     for one in alarms:
-        yield Fact(_at(one.get("since"), words), alarm(one, words), Tone.BAD)
+        yield Fact(_at(one.get("since"), status, words), alarm(one, words), Tone.BAD)
     unprinted = status.get("unprinted")
     known = isinstance(unprinted, int)
     yield Fact(
@@ -92,8 +97,8 @@ def _terminals(status: Status, words: Words) -> Iterator[Fact]:
         yield Fact(label, words("none"), Tone.WARN)
     for one in status.get("terminals") or []:
         said, tone = terminal(one, words)
-        yield Fact(label, f"{said}  {words('since {time}', time=_at(one.get('since'), words))}", tone)
-        last = words("last heard {time}", time=_at(one.get("last_at"), words))
+        yield Fact(label, f"{said}  {words('since {time}', time=_at(one.get('since'), status, words))}", tone)
+        last = words("last heard {time}", time=_at(one.get("last_at"), status, words))
         yield Fact("", f"{last}  {one_line(one.get('driver', ''))} {one_line(one.get('mode', ''))}", Tone.QUIET)
         label = ""
 
@@ -122,7 +127,7 @@ def _day(status: Status, words: Words) -> Iterator[Fact]:
             "{count} transactions, list no. {number} at {time}",
             count=day.get("count", "?"),
             number=day.get("next_number", "?"),
-            time=_at(day.get("closes_at"), words),
+            time=_at(day.get("closes_at"), status, words),
         ),
     )
     totals = day_totals(day.get("totals"), words)
@@ -139,12 +144,12 @@ def sending_facts(status: Status, words: Words) -> Iterator[Fact]:
     say, tone = _SYNC.get(str(sync.get("state")), (msgid("unknown"), Tone.WARN))
     yield Fact(words("Upstream"), f"{words(say)}  {sending(status, words)[0]}", tone)
     if sync.get("unsent"):
-        yield Fact("", words("oldest unsent {time}", time=_at(sync.get("oldest_unsent_at"), words)))
+        yield Fact("", words("oldest unsent {time}", time=_at(sync.get("oldest_unsent_at"), status, words)))
     if sync.get("state") != "off":
-        yield Fact("", words("last time upstream answered: {time}", time=_at(sync.get("last_ok_at"), words)))
+        yield Fact("", words("last time upstream answered: {time}", time=_at(sync.get("last_ok_at"), status, words)))
     error = sync.get("last_error")
     if error:
-        yield Fact("", one_line(error.get("what", error) if isinstance(error, Mapping) else error), Tone.WARN)
+        yield Fact("", alarm(error, words) if isinstance(error, Mapping) else one_line(error), Tone.WARN)
 
 
 def _journal(status: Status, words: Words) -> Iterator[Fact]:
@@ -155,9 +160,8 @@ def _journal(status: Status, words: Words) -> Iterator[Fact]:
         words("Journal"), words("{count} entries, {size}", count=journal.get("seq", words("unknown")), size=megabytes)
     )
     yield Fact("", words("head {head}", head=one_line(journal.get("head") or words("unknown"))[:16]), Tone.QUIET)
-    doubtful = status.get("clock") == "doubtful"
-    clock = words("doubtful") if doubtful else words("ok") if status.get("clock") == "ok" else words("unknown")
-    yield Fact(words("Clock"), clock, Tone.WARN if doubtful else Tone.PLAIN)
+    clock, tone = _CLOCK.get(str(status.get("clock")), (msgid("unknown"), Tone.WARN))
+    yield Fact(words("Clock"), words(clock), tone)
     yield Fact(words("Version"), one_line(status.get("version") or words("unknown")), Tone.QUIET)
 
 
@@ -165,6 +169,5 @@ def _truth(value: object, words: Words) -> str:
     return words(_TRUTH.get(str(value), msgid("unknown")))
 
 
-def _at(value: object, words: Words) -> str:
-    found = moment(value)
-    return f"{found:%m-%d %H:%M}" if found else one_line(value) if value else words("unknown")
+def _at(value: object, status: Status, words: Words) -> str:
+    return short(value, zone_of(status)) or (one_line(value) if value else words("unknown"))

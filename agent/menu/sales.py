@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import tzinfo
 from typing import Any, Final
 
 from agent.menu.cells import fit, one_line
+from agent.menu.times import moment, short
 from agent.menu.vocabulary import Tone, msgid, outcome_of, type_word
 from agent.money import Money
 from agent.words import Words
@@ -53,11 +54,11 @@ def headings(words: Words) -> str:
     return GAP.join(fit(words(name), width, right=right) for name, width, right in HEADINGS)
 
 
-def row(sale: Sale, words: Words) -> Row:
+def row(sale: Sale, words: Words, zone: tzinfo | None = None) -> Row:
     """A transaction in 78 columns: when, what, how much, which card, which number, and what is odd about it."""
     mark, tone = marks(sale, words)
     cells = (
-        fit(when(sale), WHEN),
+        fit(when(sale, zone), WHEN),
         fit(type_word(sale.get("transaction_type"), words), KIND),
         fit(amount(sale), AMOUNT, right=True),
         fit(last_four(sale), CARD),
@@ -84,24 +85,15 @@ def last_four(sale: Sale) -> str:
     return card[-4:] if card[-4:].isdecimal() else ""
 
 
-def when(sale: Sale) -> str:
+def when(sale: Sale, zone: tzinfo | None = None) -> str:
     """Month, day, hour and minute as the terminal printed them, else as the box saw it."""
     found = _TERMINAL_TIME.match(str(sale.get("terminal_time", "")))
-    if found and found[1]:
+    if not found:
+        return short(sale.get("at"), zone)
+    if found[1]:
         return f"{found[1]} {found[2]}"
-    seen = moment(sale.get("at"))
-    if found:  # the terminal gave only the time of day
-        return f"{seen:%m-%d} {found[2]}" if seen else found[2]
-    return f"{seen:%m-%d %H:%M}" if seen else ""
-
-
-def moment(value: object) -> datetime | None:
-    """A point in time the desk wrote: UTC becomes local time, local time stays as written. None when it is none."""
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found.astimezone().replace(tzinfo=None) if str(value).endswith("Z") else found.replace(tzinfo=None)
+    seen = moment(sale.get("at"), zone)  # the terminal gave only the time of day
+    return f"{seen:%m-%d} {found[2]}" if seen else found[2]
 
 
 def marks(sale: Sale, words: Words) -> tuple[str, Tone]:

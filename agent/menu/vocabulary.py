@@ -63,10 +63,10 @@ JAMMED: Final = 1
 
 PURPOSES: Final[Mapping[str, str]] = {
     "reprint": msgid("Reprint"),
-    "day_list": msgid("Settlement list"),
-    "interim": msgid("Interim list"),
+    "day_list": msgid("Day list"),
+    "interim": msgid("Interim"),
     "detail": msgid("Details"),
-    "settlement": msgid("Terminal settlement"),
+    "settlement": msgid("Settlement"),
     "test": msgid("Test page"),
 }
 

@@ -378,9 +378,10 @@ def test_what_did_not_come_out_is_followed_as_the_further_copy(at_the_till):
         await cashier.press("asterisk")
         await cashier.sees("签购单 000342")
         await cashier.press("down", "enter")
-        await cashier.sees("Y 是，完整", "第 2 次")
+        await cashier.sees("Y 是，完整", "签购单 000342")
         await cashier.press("n")
-        await cashier.sees("第 3 次", "已发送，未确认")
+        await cashier.sees("排队  >  正在发送  >  已发送，未确认")
+        assert cashier.posted("/v1/jobs/old2") == [{"action": "did_not_come_out", "operator": "li"}]
 
     at_the_till(work)
 

@@ -15,8 +15,9 @@ from agent.menu.cells import columns, cut, fit, one_line, printable, wrap
 from agent.menu.header import header, notices, printer, printers, sending, terminals, unprinted
 from agent.menu.lists import papers
 from agent.menu.report import facts
-from agent.menu.sales import details, headings, last_four, marks, moment, row, when
+from agent.menu.sales import details, headings, last_four, marks, row, when
 from agent.menu.search import Search
+from agent.menu.times import moment, short, zone_of
 from agent.menu.vocabulary import OUTCOMES, REASONS, TYPES, Tone, type_word
 from agent.words import Words
 from tests.fakes.desk_data import closed_days, sale, sales, status
@@ -113,7 +114,10 @@ def test_time_as_far_as_it_is_known(terminal_time, at, shown):
 
 def test_times_of_the_desk():
     assert moment("2024-05-06T13:20:31+08:00") == datetime(2024, 5, 6, 13, 20, 31)
-    assert moment("2024-05-06T13:20:31.250Z") is not None
+    zone = zone_of(status())
+    assert short("2024-05-06T20:20:31.250Z", zone) == "05-07 04:20"  # the shop's clock, whatever the machine's zone
+    assert zone_of({}) is None
+    assert zone_of(None) is None
     assert moment(None) is None
     assert moment("soon") is None
 
@@ -275,12 +279,13 @@ def test_queue_rows_fit_and_count_what_waits():
     queue = [{"state": state, "purpose": "reprint", "copy_no": 2, "title": "签购单 000345"} for state in STATES]
     assert {columns(jobs.row(job, words)[0]) for job in queue for words in (ZH, EN)} == {78}
     assert jobs.attention(queue) == 4  # held, unknown, failed_before, unconfirmed
-    assert jobs.name(queue[0], ZH) == "重打印，第 2 次  签购单 000345"
+    assert jobs.name(queue[0], ZH) == "签购单 000345"
+    assert jobs.name({"purpose": "test", "printer": "front"}, ZH) == "测试页   front"
 
 
 @pytest.mark.parametrize("words", [ZH, EN], ids=["zh", "en"])
 def test_states_fit_their_column(words):
-    assert all(columns(words(one.say)) <= 19 for one in jobs.MEANINGS.values())
+    assert all(columns(words(one.say)) <= 18 for one in jobs.MEANINGS.values())
 
 
 # ---- header
@@ -384,6 +389,19 @@ def test_the_status_page_tells_everything():
         "waits for the network", "Clock: ok", "Version: 0.1.0",
     ):  # fmt: skip
         assert part in said
+
+
+def test_the_trouble_of_sending_is_told_with_its_values():
+    troubled = status()
+    troubled["sync"]["last_error"] = {"what": "{count} payments", "hint": "slipkeeper doctor", "values": {"count": 3}}
+    assert "3 笔: 请运行 slipkeeper doctor" in told(troubled, ZH)
+    troubled["sync"]["last_error"] = "plain"
+    assert "plain" in told(troubled, ZH)
+
+
+def test_the_clock_in_words():
+    assert "Clock: not set by the network" in told({**status(), "clock": "unsynced"})
+    assert "Clock: unknown" in told({**status(), "clock": "new word"})
 
 
 def test_an_empty_status_page_says_unknown_everywhere():

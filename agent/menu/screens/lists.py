@@ -13,6 +13,7 @@ from agent.errors import SlipkeeperError
 from agent.menu.doors import door
 from agent.menu.page import Page
 from agent.menu.sales import Sale, headings, number, row
+from agent.menu.times import zone_of
 from agent.menu.vocabulary import Tone
 from agent.menu.widgets import Choices, Key, phrase
 
@@ -79,7 +80,7 @@ class SalesPage(Page):
         held = len(self.sales)
         added = held > 0 and len(sales) > held and list(sales[:held]) == self.sales
         self.sales, self.more = list(sales), more
-        rows = [row(sale, self.words) for sale in (sales[held:] if added else sales)]
+        rows = [row(sale, self.words, zone_of(self.menu.status)) for sale in (sales[held:] if added else sales)]
         said = [(f"sale-{one.seq}" if one.seq else None, (one.text, one.tone)) for one in rows]
         choices = self.query_one(Choices)
         if added:

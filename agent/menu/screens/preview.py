@@ -98,7 +98,7 @@ class PreviewScreen(PaperPage):
     def __init__(self, sale: Sale | None) -> None:
         super().__init__()
         self.sale = sale
-        self.reason = LOST if sale and sale.get("printed") == "yes" else JAMMED
+        self.reason = JAMMED if sale and sale.get("printed") == "no" else LOST
         self.shown = False  # nothing is printed that was not on the screen first
 
     def body(self) -> Iterable[Widget]:
@@ -157,5 +157,5 @@ class LastScreen(PreviewScreen):
         if not sales:
             self.say_trouble(self.words("No payment was recorded yet."), Tone.WARN)
             return
-        self.reason = LOST if sales[0].get("printed") == "yes" else JAMMED
+        self.reason = JAMMED if sales[0].get("printed") == "no" else LOST
         self._load(sales[0])

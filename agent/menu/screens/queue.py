@@ -13,6 +13,7 @@ from agent.desk_client import Desk
 from agent.menu import jobs
 from agent.menu.doors import door
 from agent.menu.page import Page
+from agent.menu.times import zone_of
 from agent.menu.vocabulary import Tone
 from agent.menu.widgets import Choices, Key, phrase
 
@@ -69,7 +70,8 @@ class QueueScreen(Page):
 
     def _show(self, found: list[jobs.Job]) -> None:
         self.jobs = found
-        self.query_one(Choices).show([(str(job.get("id")), jobs.row(job, self.words)) for job in found])
+        zone = zone_of(self.menu.status)
+        self.query_one(Choices).show([(str(job.get("id")), jobs.row(job, self.words, zone)) for job in found])
         waiting = jobs.attention(found)
         words = self.words
         note = words("Waiting for you: {count}. Enter opens one.", count=waiting) if waiting else ""
