@@ -17,7 +17,7 @@ from agent.contract import Level, PrinterDriver, PrinterStatus
 from agent.slips import drawing
 from agent.slips.layout import PhysicalLine, lay_out, normalise
 from agent.slips.model import Align, Captured, Cell, Cut, Image, Line, QrCode, Row, Rule, Slip
-from drivers.printers import answers, raster
+from drivers.printers import answers, raster, understand
 from drivers.printers.charset import CHARSETS, encode, missing
 from drivers.printers.replay import safe, single_byte
 
@@ -58,9 +58,7 @@ class EscPos:
         return b"\0" * (raster.BAND_BYTES + 8) + _RESET + _CUT[True] + _RESET + self._ready
 
     def understand(self, raw: bytes) -> tuple[Row, ...]:
-        from drivers.printers.understand import rows  # noqa: PLC0415 - only previews need it
-
-        return rows(raw, self.columns)
+        return understand.rows(raw, self.columns)
 
     def _pieces(self, slip: Slip) -> Iterator[bytes]:
         slip, drawn = self._sayable(replace(slip, columns=min(slip.columns, self.columns)))
@@ -81,8 +79,15 @@ class EscPos:
             return _aligned(row.align, raster.encoded(row, self.columns * drawing.CELL))
         if isinstance(row, QrCode):
             return self._qr(row, columns)
-        ready = self._ready if not single_byte(row.data) else self._ready.removesuffix(_HANZI)
-        return _RESET + ready + safe(row.data, ready) + _RESET + self._ready
+        return self._captured(row.data)
+
+    def _captured(self, data: bytes) -> bytes:
+        """What a terminal printed, verbatim but safe; laid out anew where its paper was broader than ours."""
+        if understand.from_broader_paper(data, self.columns):
+            rows = tuple(row for row in understand.rows(data, self.columns) if not isinstance(row, Cut))
+            return b"".join(self._pieces(Slip("", self.columns, rows)))
+        ready = self._ready if not single_byte(data) else self._ready.removesuffix(_HANZI)
+        return _RESET + ready + safe(data, ready) + _RESET + self._ready
 
     def _qr(self, row: QrCode, columns: int) -> bytes:
         """GS ( k: model 2, module size, level M, store, print. What no symbol can hold is printed as text."""

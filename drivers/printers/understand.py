@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
-from agent.slips.model import Align, Cell, Cut, Feed, Image, Line, QrCode, Row
+from agent.slips.model import Align, Cell, Cut, Feed, Image, Line, QrCode, Row, Rule
 from drivers import paper
 from drivers.typeset import typeset
 
@@ -16,6 +16,7 @@ _ALIGN: Final = {
     paper.Align.RIGHT: Align.RIGHT,
 }
 _QR_MODULE_DOTS: Final = 4
+_MANY: Final = 3
 _MOST_FEED: Final = 20  # lines; a longer feed says no more on a picture
 
 
@@ -24,8 +25,17 @@ def rows(raw: bytes, columns: int) -> tuple[Row, ...]:
     return tuple(_row(item, columns) for item in typeset(raw))
 
 
+def from_broader_paper(raw: bytes, columns: int) -> bool:
+    """Whether `raw` was made for broader paper. One long line proves nothing: terminals rely on printers to wrap."""
+    lines = [item for item in typeset(raw) if isinstance(item, paper.StyledLine) and item.text]
+    too_wide = [line for line in lines if _width(line) > columns]
+    return any(line.is_rule for line in too_wide) or (len(too_wide) >= _MANY and len(too_wide) * 4 >= len(lines))
+
+
 def _row(item: paper.Item, columns: int) -> Row:
     if isinstance(item, paper.StyledLine):
+        if item.is_rule and _width(item) > columns:
+            return Rule(item.text.strip()[0])  # of broader paper: a rule is as long as the paper, never two lines
         return Line(_cells(item, columns))
     if isinstance(item, paper.Feed):
         return Feed(min(item.lines, _MOST_FEED))
@@ -43,28 +53,39 @@ def _row(item: paper.Item, columns: int) -> Row:
 def _cells(line: paper.StyledLine, columns: int) -> tuple[Cell, ...]:
     """Runs of one look each as cells that keep their places.
 
-    A cell's last column is blank (its gutter), as it nearly always is where a slip changes its look; where it is not,
-    the line moves by one column, and where there is no room for that it takes the look of its longest run.
+    The layout keeps the last column of a cell blank (its gutter). It is taken from the cell's own blanks, else from
+    those behind it; where there are none the line moves by one column, and where there is no room for that it takes
+    the look of its longest run.
     """
     parts = [
         (style, "".join(run.text for run in runs))
         for style, runs in groupby(_without_pads(line.runs), key=lambda run: run.style)
     ]
-    if parts:
-        parts[-1] = (parts[-1][0], parts[-1][1].rstrip(" "))
-    if len(parts) == 1:
-        return (_cell(*parts[0], None, _ALIGN[line.align]),)
-    widths = [_columns(text) * style.width for style, text in parts]
-    taken = [width + (not text.endswith(" ")) for width, (_, text) in zip(widths, parts, strict=True)]
-    if parts and sum(taken[:-1]) + widths[-1] > columns:
-        style, _ = max(parts, key=lambda part: len(part[1]))
-        return (_cell(style, "".join(text for _, text in parts), None, _ALIGN[line.align]),)
-    spare = columns - sum(widths)
+    cells: list[tuple[paper.Style, str, int]] = []
+    for place in range(len(parts) - 1):
+        style, text = parts[place]
+        width = _columns(text) * style.width
+        if text and not text.endswith(" "):
+            width += 1
+            behind, follower = parts[place + 1]
+            if follower.startswith(" ") and behind.width == 1 and not (behind.invert or behind.underline):
+                parts[place + 1] = (behind, follower[1:])
+        if width:
+            cells.append((style, text, width))
+    if not parts:
+        return ()
+    style, text = parts[-1]
+    text = text.rstrip(" ")
+    last = _columns(text) * style.width
+    if not cells:
+        return (_cell(style, text, None, _ALIGN[line.align]),)
+    spare = columns - sum(width for _, _, width in cells) - last
+    if spare < 0:
+        longest, _ = max(parts, key=lambda part: len(part[1]))
+        return (_cell(longest, line.text, None, _ALIGN[line.align]),)
     indent = {Align.LEFT: 0, Align.CENTER: spare // 2, Align.RIGHT: spare}[_ALIGN[line.align]]
-    cells = [_cell(style, text, width) for (style, text), width in zip(parts, taken, strict=True)]
-    if cells:
-        cells[-1] = _cell(*parts[-1], None)
-    return (Cell("", columns=indent), *cells) if indent > 1 else tuple(cells)
+    placed = (*(_cell(style, text, width) for style, text, width in cells), _cell(style, text, None))
+    return (Cell("", columns=indent), *placed) if indent > 1 else placed
 
 
 def _without_pads(runs: Sequence[paper.Run]) -> list[paper.Run]:
@@ -93,6 +114,15 @@ def _as(run: paper.Run, style: paper.Style) -> paper.Run:
 
 def _cell(style: paper.Style, text: str, columns: int | None, align: Align = Align.LEFT) -> Cell:
     return Cell(text, columns, align, style.bold, style.underline, style.invert, style.width, style.height)
+
+
+def _width(line: paper.StyledLine) -> int:
+    return sum(run.columns for run in line.runs) - (len(line.runs) > 0 and _trailing(line.runs[-1]))
+
+
+def _trailing(run: paper.Run) -> int:
+    """Columns of the blanks at a run's end: a line as broad as the paper often has one too many."""
+    return (len(run.text) - len(run.text.rstrip(" "))) * run.style.width
 
 
 def _columns(text: str) -> int:
