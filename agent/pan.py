@@ -14,10 +14,11 @@ import re
 from typing import Final
 
 # Issuer prefixes and lengths as the card organisations publish them. UnionPay 62/60/9558 (old bank cards), 81.
+# Thirteen digits are an article number (EAN-13, 690 to 699 are China's) and no card but an old Visa.
 _ISSUERS: Final = (
-    (re.compile(r"62|60|81|9558"), range(13, 20)),  # UnionPay and bank cards of its members; Discover 60
+    (re.compile(r"62|60|81|9558"), range(14, 20)),  # UnionPay and bank cards of its members; Discover 60
     (re.compile(r"4"), (13, 16, 18, 19)),  # Visa
-    (re.compile(r"5[0-9]|2[2-7]|6[4-9]"), range(13, 20)),  # Mastercard, Maestro, Discover 64-65
+    (re.compile(r"5[0-9]|2[2-7]|6[4-9]"), range(14, 20)),  # Mastercard, Maestro, Discover 64-65
     (re.compile(r"3[47]"), (15,)),  # American Express
     (re.compile(r"30|36|38|39|35|31"), (14, 16, 17, 18, 19)),  # Diners, JCB
 )
