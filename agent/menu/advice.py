@@ -25,8 +25,10 @@ class Advice:
     tone: Tone
 
 
-def advise(asked: str, found: Sequence[Sale] | None, status: Mapping[str, Any] | None, words: Words) -> Advice:
-    """What to do when the customer paid and no slip came. `found` is None while nobody could look."""
+def advise(
+    asked: str, found: Sequence[Sale] | None, status: Mapping[str, Any] | None, words: Words, *, more: bool = False
+) -> Advice:
+    """What to do when the customer paid and no slip came. `found` is None while nobody could look; `more` exist."""
     if found is None:
         return _unseen(words)
     if not asked.strip():
@@ -34,17 +36,18 @@ def advise(asked: str, found: Sequence[Sale] | None, status: Mapping[str, Any] |
     outcomes = {str(sale.get("outcome")) for sale in found}
     if not found:
         return _not_found(status, words)
-    if outcomes == {"approved"}:
-        return _approved(len(found), words)
-    if outcomes == {"declined"}:
-        return _declined(words)
     if len(found) > 1:
         return Advice(
-            words("{count} payments fit: choose the right one", count=len(found)),
-            (words("Compare amount, time and card. Type more to narrow it down."),),
+            words("{count} payments fit: which one is it?", count=f"{len(found)}{'+' if more else ''}"),
+            (
+                words("Compare amount, time and card. Type more to narrow it down."),
+                words("Do not charge again before that."),
+            ),
             Tone.WARN,
         )
-    return _unknown(words)
+    if outcomes == {"approved"}:
+        return _approved(words)
+    return _declined(words) if outcomes == {"declined"} else _unknown(words)
 
 
 def _ask(words: Words) -> Advice:
@@ -63,18 +66,22 @@ def _unseen(words: Words) -> Advice:
     )
 
 
-def _approved(count: int, words: Words) -> Advice:
-    title = words("It went through. Do not charge again")
-    if count > 1:
-        return Advice(
-            title, (words("{count} payments fit. Choose the right one, Enter prints it.", count=count),), Tone.GOOD
-        )
-    return Advice(title, (words("Enter: print the slip."),), Tone.GOOD)
+def _approved(words: Words) -> Advice:
+    """One approved payment fits what was typed; whether it is this customer's only people can say."""
+    return Advice(
+        words("One payment fits, and it went through"),
+        (
+            words("Compare time and card with the customer."),
+            words("It is this one: do not charge again. Enter prints the slip."),
+            words("It is another one: do not charge again yet, type the card's last four digits."),
+        ),
+        Tone.GOOD,
+    )
 
 
 def _declined(words: Words) -> Advice:
     return Advice(
-        words("It was declined: the terminal took no money"),
+        words("One payment fits, and it was declined"),
         (
             words("Ask the customer to look at the phone: does the bank show a charge?"),
             words("No charge there: try again or pay in another way."),

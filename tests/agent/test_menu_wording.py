@@ -138,11 +138,20 @@ def test_details_never_claim_a_paper_and_an_unknown_result_is_no_slip():
 
 
 # ---- no slip
-def test_approved_means_print_and_do_not_charge_again():
+def test_one_approved_payment_is_compared_then_printed_and_not_charged_again():
     advice = advise("128.50", [sales()[0]], status(), EN)
-    assert advice.title == "It went through. Do not charge again"
+    assert advice.title == "One payment fits, and it went through"
     assert advice.tone is Tone.GOOD
-    assert "print" in advice.steps[0]
+    assert "Compare" in advice.steps[0]
+    assert "do not charge again. Enter prints" in advice.steps[1]
+
+
+def test_of_several_payments_nobody_is_told_which_one_went_through():
+    same = [sale(seq, "10:00:00", 12850, "622202******8888", "000001") for seq in range(1, 4)]
+    advice = advise("128.50", same, status(), EN)
+    assert advice.title == "3 payments fit: which one is it?"
+    assert advice.tone is Tone.WARN
+    assert advise("128.50", same, status(), EN, more=True).title == "3+ payments fit: which one is it?"
 
 
 def test_not_found_never_means_charge_again():

@@ -123,14 +123,14 @@ class NoSlipScreen(FindScreen):
 
     def show_found(self, sales: list[Sale], *, more: bool) -> None:
         super().show_found(sales, more=more)
-        self._advise(sales)
+        self._advise(sales, more=more)
 
     def failed(self, error: SlipkeeperError) -> None:
         super().failed(error)
         self._advise(None)
 
-    def _advise(self, found: list[Sale] | None) -> None:
-        advice = advise(self.search.text, found, self.menu.status, self.words)
+    def _advise(self, found: list[Sale] | None, *, more: bool = False) -> None:
+        advice = advise(self.search.text, found, self.menu.status, self.words, more=more)
         steps = [(step, Tone.PLAIN) for step in advice.steps]
         self.query_one("#advice", Static).update(paragraph([(advice.title, advice.tone), *steps]))
 
