@@ -160,8 +160,7 @@ class Journal:
         A read error looks like damage though the file is fine (faults.md §0, 6), so damage is believed the second time.
         """
         self._drop_connection()
-        full = getattr(cause, "sqlite_errorname", "").startswith("SQLITE_FULL")
-        if (full and self._release_ballast()) or isinstance(explained(self.path, cause), DamagedJournal):
+        if (_no_room(cause) and self._release_ballast()) or isinstance(explained(self.path, cause), DamagedJournal):
             try:
                 return self._transact(drafts)
             except sqlite3.Error as again:
@@ -232,7 +231,7 @@ class Journal:
     def _open(self, journal_id: str, parent: Head | None) -> Head:
         self._refuse_orphan()
         try:
-            connection = self._open_connection()
+            connection = self._open_with_room()
             migrate(connection, "journal")
             if not read_meta(connection) and not connection.execute("select 1 from entries").fetchone():
                 connection.execute("begin immediate")
@@ -244,6 +243,15 @@ class Journal:
         _sync_directory(self.path.parent)
         self._reserve_ballast()
         return head
+
+    def _open_with_room(self) -> sqlite3.Connection:
+        """Opening makes small files beside the journal: on a full disk there must be room for them."""
+        try:
+            return self._open_connection()
+        except sqlite3.Error as cause:
+            if not (_no_room(cause) and self._release_ballast()):
+                raise
+            return self._open_connection()
 
     def _refuse_orphan(self) -> None:
         """SQLite deletes a log beside an empty or missing file. The newest entries may be in it, so nobody opens it."""
@@ -303,6 +311,10 @@ class Journal:
         except OSError:
             return False
         return True
+
+
+def _no_room(cause: sqlite3.Error) -> bool:
+    return getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR_SHM"))
 
 
 def _regained(connection: sqlite3.Connection, known: Head) -> Head:
