@@ -91,9 +91,9 @@ class Result:
 
 
 class Demo:
-    """Starts everything, tells the story, ends everything. `say` shows one line of the story."""
+    """Starts everything, tells the story, ends everything. `say(message, **values)` shows one line of the story."""
 
-    def __init__(self, directory: Path, language: str, say: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, language: str, say: Callable[..., None]) -> None:
         self._directory = directory.resolve()
         self._language = language
         self._say = say
@@ -140,7 +140,7 @@ class Demo:
         self._until("sales without a network", lambda: self._count() > before)
         time.sleep(pause)
         self.result.offline_unsent = self.desk.get("/v1/status")["sync"].get("unsent", 0)
-        self._say(f"{self.result.offline_unsent} entries wait for the network; it comes back")
+        self._say("{count} entries wait for the network; it comes back", count=self.result.offline_unsent)
         self._start_upstream()
         time.sleep(max(0.0, began + seconds * 0.6 - time.monotonic()))
         self._settle()
@@ -164,7 +164,7 @@ class Demo:
 
     def _reprint(self) -> None:
         answer = self.desk.post("/v1/reprints", {"last": True, "reason": "the customer lost it", "operator": "01"})
-        self._say(f"reprinting the last slip, copy {answer['copy_no']}")
+        self._say("reprinting the last slip, copy {copy_no}", copy_no=answer["copy_no"])
         done = {"printed", "unconfirmed", "printed_by_operator"}
         self._until("the reprint", lambda: self.desk.get(f"/v1/jobs/{answer['job']}")["state"] in done)
         self.result.reprinted = answer["job"]
@@ -183,7 +183,11 @@ class Demo:
         self.result.sold = self._count()
         row = self.desk.post("/v1/days/close", {})
         self.result.list_number, self.result.list_count = row["number"], row["count"]
-        self._say(f"the day is closed as list {row['number']} with {row['count']} transactions; it prints itself")
+        self._say(
+            "the day is closed as list {number} with {count} transactions; it prints itself",
+            number=row["number"],
+            count=row["count"],
+        )
         self._until("the papers", lambda: not self.desk.get("/v1/jobs", open=1)["jobs"])
         self.result.papers = sorted(str(path) for path in (self._directory / "paper").glob("*.png"))
 
@@ -244,7 +248,7 @@ class Demo:
                 printer_port=ports.printer,
             )
         )
-        self._say(f"starting upstream at {self.url}")
+        self._say("starting upstream at {url}", url=self.url)
         self._start_upstream()
         self._start(
             "printer",

@@ -31,10 +31,10 @@ def demo(session: Session, seconds: float, no_menu: bool, directory: Path, as_js
     words = session.words
     with_menu = not no_menu and sys.stdout.isatty() and sys.stdin.isatty()
 
-    def say(text: str) -> None:
+    def say(message: str, **values: object) -> None:
         if not with_menu:
             click.secho("• ", fg="cyan", nl=False, err=as_json)
-            click.echo(words(text), err=as_json)
+            click.echo(words(message, **values), err=as_json)
 
     click.echo(words("everything is written to {path}", path=directory.resolve()), err=as_json)
     shown = Demo(directory, words.language, say)
