@@ -25,8 +25,9 @@ from agent.enrol import Enrolment
 from agent.errors import Refused, SlipkeeperError
 from agent.sync_client import Client
 from agent.sync_journals import Held, Journals
-from agent.sync_loop import Courier, World
+from agent.sync_loop import Courier
 from agent.sync_state import FORKED, Position, directory, remembered
+from agent.sync_world import World
 
 _log: Final = logging.getLogger("slipkeeper.sync")
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import math
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Final
 
 from agent.clock import Clock, iso
 from agent.errors import SlipkeeperError
 from agent.sync_answers import Trouble, maybe_time
 from agent.sync_state import FORKED, SyncState
+from agent.sync_world import Desk
 
 _log: Final = logging.getLogger("slipkeeper.sync")
 _ASK_S: Final = 30.0
@@ -30,10 +31,6 @@ AGAIN: Final = Trouble(
     "ask whoever runs upstream; nothing is sent until this journal is enrolled anew",
     "fork",
 )
-
-
-class Desk(Protocol):
-    def post(self, path: str, body: object) -> Any: ...
 
 
 class Forks:

@@ -15,6 +15,7 @@ from typing import Final
 from agent.errors import DamagedJournal, TryLater
 from agent.sync import wait_s
 from agent.sync_answers import NotNow, Postponed, Trouble, trouble_of
+from agent.sync_blobs import Blobs
 from agent.sync_journals import Held
 from agent.sync_sender import Forked, Sender
 from agent.sync_state import DONE, FORKED, SyncState
@@ -38,6 +39,7 @@ class Former:
         self._memory = memory
         self._draw = draw
         self._sender: Sender | None = None
+        self._blobs: Blobs | None = None
         self._failures = 0
         self._next_s = math.inf if self._fate() == FORKED else -math.inf
         self._error: Trouble | None = None
@@ -48,9 +50,13 @@ class Former:
     def step(self, now_s: float) -> bool:
         """One exchange, if it is time for one. Whether more may follow at once."""
         if now_s < self._next_s:
-            return False
+            return self._fate() == DONE and self._blobs is not None and self._blobs.step(now_s)
         try:
-            self._sender = self._sender or self._start(self._held)
+            if self._sender is None:
+                self._sender = self._start(self._held)
+                self._blobs = Blobs(
+                    self._held.journal_id, self._held.reader, self._sender.client, self._memory, self._draw
+                )
             if self._fate() == DONE:
                 self._sender.doubt()
             more = self._sender.attempt()

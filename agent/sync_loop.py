@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import logging
 import math
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from agent import enrol
-from agent.clock import Clock
 from agent.entries import Kind
 from agent.errors import DamagedJournal, TryLater
 from agent.sync import Linger, wait_s
 from agent.sync_answers import NotNow, Postponed, Trouble, trouble_of
+from agent.sync_blobs import Blobs
 from agent.sync_fork import FORK, Forks
 from agent.sync_former import Former
 from agent.sync_journals import Held, Journals, token_mark
 from agent.sync_reports import Reports
 from agent.sync_sender import Forked, Sender
 from agent.sync_state import SyncState, asked_at
-from agent.sync_telling import Telling, facts, receipt
+from agent.sync_telling import NO_JOURNAL, NOT_ENROLLED, Telling, facts, receipt
+from agent.sync_world import World
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -38,32 +36,10 @@ BEAT_S: Final = 300.0
 _SCAN: Final = 200
 _JUST_BOOTED_S: Final = 600.0
 _DAMAGE_S: Final = 30.0
-NO_JOURNAL: Final = Trouble("there is no journal yet", "slipkeeper run keeper")
-NOT_ENROLLED: Final = Trouble(
-    "this box is not enrolled upstream", "make a code upstream, then: slipkeeper enroll URL CODE", "sync_not_enrolled"
-)
 
 
 class _Ended(Exception):
     """There is nothing to bring any more: the process stops, or the journal went away."""
-
-
-class Desk(Protocol):
-    """What the courier needs of the desk (agent.desk_client)."""
-
-    def get(self, path: str) -> Any: ...
-    def post(self, path: str, body: object) -> Any: ...
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the courier is handed instead of reaching for it."""
-
-    clock: Clock
-    desk: Desk
-    sleep: Callable[[float], None]  # may end early
-    stopped: Callable[[], bool] = lambda: False
-    draw: Callable[[float, float], float] = random.uniform
 
 
 class Courier:
@@ -82,6 +58,7 @@ class Courier:
         self._memory = SyncState(state)
         self._reports = Reports(world.desk, world.clock.mono_s)
         self._sender: Sender | None = None
+        self._blobs: Blobs | None = None
         self._enrolled: tuple[int, ...] = ()
         self._linger = Linger()
         self._former: list[Former] = []
@@ -102,6 +79,8 @@ class Courier:
                 more = self._bring_former()
                 if self._due():
                     more = self._bring() or more
+                elif self._blobs is not None and self._error is None:
+                    more = self._blobs.step(self._now_s()) or more
         except _Ended:
             more = False
         except DamagedJournal as error:
@@ -167,7 +146,7 @@ class Courier:
     def _drop_sender(self) -> None:
         if self._sender is not None:
             self._sender.client.close()
-        self._sender = None
+        self._sender = self._blobs = None
 
     def _off(self) -> bool:
         return not (self._configured or self._enrolled)
@@ -208,7 +187,10 @@ class Courier:
         held = self._journals.current
         if self._world.stopped() or held is None or self._stopped(held):
             raise _Ended
-        sender = self._sender = self._sender or self._start(held)
+        if self._sender is None:
+            self._sender = self._start(held)
+            self._blobs = Blobs(held.journal_id, held.reader, self._sender.client, self._memory, self._world.draw)
+        sender = self._sender
         heard = sender.heard
         more = sender.attempt()
         if sender.heard == heard and not more:

@@ -27,7 +27,7 @@ create table if not exists journals(
     journal_id text primary key, upstream_id text not null, epoch integer not null,
     token_file text not null, token_mark integer not null, acked_seq integer not null, acked_head text not null,
     attempts integer not null, last_ok text not null, last_error text not null,
-    fate text not null, since text not null, receipt_owed integer not null
+    fate text not null, since text not null, blob_seq integer not null, receipt_owed integer not null
 ) strict, without rowid"""
 
 
@@ -47,6 +47,7 @@ class Position:
     last_error: str = ""
     fate: str = ""  # "" goes on, FORKED upstream holds another content, DONE a former journal that is wholly sent
     since: str = ""  # of the fate
+    blob_seq: int = 0  # captured bytes of entries up to here were sent
     receipt_owed: int = 0  # money was confirmed and the keeper has not been told yet
 
 

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from agent import __version__
 from agent.clock import Clock, iso
@@ -14,12 +14,14 @@ from agent.errors import DamagedJournal, SlipkeeperError
 from agent.sync_answers import Trouble
 from agent.sync_journals import Held
 from agent.sync_state import Position
+from agent.sync_world import Desk
 
 _HEAR_OF: Final = {"terminals": ("name", "driver", "state"), "printers": ("name", "status", "queue", "held")}
 
-
-class Desk(Protocol):
-    def get(self, path: str) -> Any: ...
+NO_JOURNAL: Final = Trouble("there is no journal yet", "slipkeeper run keeper")
+NOT_ENROLLED: Final = Trouble(
+    "this box is not enrolled upstream", "make a code upstream, then: slipkeeper enroll URL CODE", "sync_not_enrolled"
+)
 
 
 class Telling:

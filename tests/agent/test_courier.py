@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from agent import enrol
+from agent.entries import Draft
 from agent.errors import DamagedJournal
 from agent.journal import Journal, Reader
 from agent.succession import current_path, put_aside
 from agent.sync_journals import Held, Journals
-from agent.sync_loop import BEAT_S, Courier, World
+from agent.sync_loop import BEAT_S, Courier
 from agent.sync_state import ask_now, directory
+from agent.sync_world import World
 from tests.fakes.courier import Box, chore, drain, lines_of, new_journal, sale
 from tests.fakes.upstream import LASTING, PASSING, FakeUpstream, Kept
 
@@ -167,6 +170,51 @@ def test_sync_now_sends_what_would_have_waited(shop: Shop) -> None:
     ask_now(shop.box.state)
     shop.rest(1)
     assert shop.arrived()
+
+
+def raw_sale(text: bytes) -> Draft:
+    return replace(sale(), raw=text)
+
+
+def test_captured_bytes_follow_when_everything_else_is_there(shop: Shop) -> None:
+    slips = [b"\x1b@" + bytes([65 + place]) * 100 for place in range(5)]
+    shop.journal.append([*map(raw_sale, slips), chore()])
+    shop.drain()
+    shop.rest(5)
+    assert set(shop.upstream.blobs.values()) == set(slips)
+    for name, data in shop.upstream.blobs.items():
+        assert name == hashlib.sha256(data).hexdigest()
+    order = [seen.method for seen in shop.upstream.seen]
+    assert order.index("PUT") > order.index("POST")
+    count = order.count("PUT")
+    shop.restart()
+    shop.sell()
+    shop.drain()
+    shop.rest(5)
+    assert [seen.method for seen in shop.upstream.seen].count("PUT") == count == 5
+
+
+@pytest.mark.parametrize("fault", ["reset", "lost", "500", "503", "portal", "half", "not-json", "404", "413", "401"])
+def test_captured_bytes_never_hold_a_sale_up(shop: Shop, fault: str) -> None:
+    shop.upstream.put_faults.extend([fault] * 2)
+    shop.journal.append([raw_sale(b"first")])
+    shop.drain()
+    shop.rest(5)
+    began_s = shop.box.clock.mono
+    shop.journal.append([raw_sale(b"second")])
+    shop.drain()
+    assert shop.box.clock.mono - began_s < 5
+    shop.rest(2000)
+    expected = set() if fault == "413" else {b"first", b"second"}  # what upstream never takes stays here
+    assert set(shop.upstream.blobs.values()) == expected
+    assert "on" not in shop.box.desk.alarms().values()
+
+
+def test_captured_bytes_without_measure_stay_here(shop: Shop) -> None:
+    shop.journal.append([raw_sale(b"x" * ((1 << 20) + 1)), raw_sale(b"last")])
+    shop.drain()
+    shop.rest(5)
+    assert set(shop.upstream.blobs.values()) == {b"last"}
 
 
 # --- receipts and what the keeper hears ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from agent.sync_state import Position, SyncState, ask_now, asked_at, directory, remembered
 
-WHOLE = Position("j1", "up", 2, "j1.token", 5, 7, "ab", 3, "t1", "why", "forked", "t2", 1)
+WHOLE = Position("j1", "up", 2, "j1.token", 5, 7, "ab", 3, "t1", "why", "forked", "t2", 4, 1)
 
 
 def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:

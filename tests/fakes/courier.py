@@ -20,7 +20,8 @@ from agent.journal import FILE, Head, Journal, Reader
 from agent.succession import current_path
 from agent.sync_client import Client
 from agent.sync_journals import Journals
-from agent.sync_loop import Courier, World
+from agent.sync_loop import Courier
+from agent.sync_world import World
 
 CALM: tuple[float, float] = (2.0, 0.25)  # time-outs of tests: "slow" is half a second
 

@@ -82,6 +82,7 @@ class FakeUpstream:
         self.codes: dict[str, str] = {"CODE-1": "", "CODE-2": ""}
         self.requests: dict[str, str] = {}
         self.faults: deque[str] = deque()
+        self.put_faults: deque[str] = deque()
         self.always = ""
         self.seen: list[Seen] = []
         self.commits = 0
@@ -287,7 +288,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if upstream.orphans % 2:
                 self.close_connection = True
                 return
-        fault = upstream.faults.popleft() if upstream.faults else upstream.always
+        faults = upstream.put_faults if self.command == "PUT" else upstream.faults
+        fault = faults.popleft() if faults else upstream.always
         if not self._faulty_before(fault, upstream):
             seen.status, members = upstream.answer(seen)
             if members.get("code"):

@@ -8,7 +8,9 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +82,9 @@ def test_receiver_off_sell_receiver_on_everything_arrives_once(
     sending = courier.open_courier(config, stop)
     thread = start("sync", sending.step, stop)
     journal.append([sale() for _ in range(30)])
+    journal.append([replace(sale(), raw=b"\x1b@\xcf\xfa\xca\xdb 128.50\n")])
     until(arrived(config, journal))
+    until(lambda: bool(receiver.rows("select 1 from blob where journal_id=?", journal_id)))
 
     receiver.stop()
     journal.append([sale() for _ in range(700)])
