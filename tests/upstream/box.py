@@ -54,7 +54,9 @@ class Journal:
     kinds: Mapping[int, str] = field(default_factory=dict)
     salted: str = ""  # another salt makes another content from `fork_from` on
     fork_from: int = 0
+    odd_marks: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # kind and time of odd lines
     _hashes: list[bytes] = field(default_factory=list)
+    _lines: dict[int, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.journal_id = self.journal_id or str(uuid.UUID(bytes=hashlib.md5(self.seed.encode()).digest(), version=4))
@@ -64,6 +66,11 @@ class Journal:
         return f"{int(hashlib.md5(self.seed.encode()).hexdigest(), 16) % 10**8:08}"
 
     def line(self, seq: int) -> bytes:
+        if seq not in self._lines:
+            self._lines[seq] = self._made(seq)
+        return self._lines[seq]
+
+    def _made(self, seq: int) -> bytes:
         if seq in self.odd:
             return self.odd[seq]
         fork = self.salted if self.fork_from and seq >= self.fork_from else ""
@@ -99,8 +106,6 @@ class Journal:
                 kind, at, digest = self.odd_marks[number] + (line_digest(line),)
             self._hashes.append(link(self._hashes[-1], number, kind, at, digest))
         return self._hashes[seq]
-
-    odd_marks: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
 
 class Client:

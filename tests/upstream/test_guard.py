@@ -136,6 +136,8 @@ def test_a_card_number_never_reaches_the_file(server, client, where):
     if not server.dsn:
         for file in [*server.data.iterdir(), server.data.with_name("data.log")]:
             assert PAN.encode() not in file.read_bytes(), file
+    if where != "kind":
+        return  # one look at the chain is enough, at the case where most of a line is gone
     whole = server.run("verify", "--json").stdout
     proof = next(one for one in json.loads(whole)["journals"] if one["journal_id"] == box.journal.journal_id)
     assert (proof["whole"], proof["redacted"]) == (True, 1)

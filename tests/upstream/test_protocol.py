@@ -9,8 +9,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -217,13 +219,21 @@ def seal_of(journal: Journal, seq: int):
     return parse(journal.line(seq))
 
 
+def peak_kib(server) -> int:
+    """The most memory the server ever had (VmHWM)."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status).group(1))
+
+
 def test_a_zip_bomb_is_too_large(server, client):
     box = client(server)
     bomb = zlib.compressobj(9, wbits=31)
-    body = b"".join([bomb.compress(b" " * 10_000_000) for _ in range(5)]) + bomb.flush()
-    assert len(body) < 100_000
+    body = b"".join([bomb.compress(b" " * 10_000_000) for _ in range(12)]) + bomb.flush()
+    assert len(body) < 200_000
+    before = peak_kib(server)
     answer = box.send_raw(1, 1, body)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert peak_kib(server) - before < 64 * 1024  # it was never unpacked
     assert box.send(1, 1).status_code == 200
 
 
