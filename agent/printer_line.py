@@ -14,6 +14,7 @@ from agent.ports import Link
 from agent.print_jobs import Why
 
 CHUNK: Final = 4096
+LOOK_S: Final = 0.02  # between two looks while something is going on
 _INBOX: Final = 4096  # no answer is longer; a babbling line must not fill the memory
 _READS: Final = 16
 

@@ -69,8 +69,8 @@ class PrinterModel:
 
     @property
     def room(self) -> int:
-        """How many bytes the receive buffer takes now."""
-        return max(0, self.buffer_bytes - self._waiting_bytes - self._tokenizer.pending)
+        """How many bytes the receive buffer takes now. A command under way does not count: heads print as it comes."""
+        return max(0, self.buffer_bytes - self._waiting_bytes)
 
     @property
     def busy(self) -> bool:

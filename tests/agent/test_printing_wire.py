@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.contract import Level
 from agent.print_jobs import Job, State, Why, request
+from agent.slips.model import Image
 from drivers.printers.escpos import EscPos
 from drivers.simulators.printer import VirtualPrinter
 from tests.fakes.printer import printed, slip
@@ -136,6 +138,26 @@ def test_a_power_cut_at_the_printer(start: Callable, desk_on: Callable, tmp_path
     assert desk.run("one", *DONE) is S.UNKNOWN
     quiet(printer)
     assert printed(printer.paper, "one") == 0, "what was in its buffer is lost: nobody may call this printed"
+
+
+def test_bytes_that_wait_in_the_kernel_are_no_silence(start: Callable, desk_on: Callable, tmp_path: Path) -> None:
+    """A big paper: all of it is handed over at once, the questions stand behind it until the printer goes on."""
+    printer = start(buffer_bytes=4096, lines_per_s=2000)
+    desk = desk_on(url(printer, tmp_path))
+    big = replace(slip("one"), rows=(Image(384, 8000, b"\x00\x01" * 192_000), *slip("one").rows))
+    desk.queue.add(request("one", big, purpose="reprint", printer="counter"))
+    desk.run("one", S.SENDING, S.SENT)
+    printer.set(offline=True)
+    desk.run("one", S.HELD)
+    assert desk.queue.job("one").why in (Why.OFFLINE, Why.TAKES_NOTHING)
+    end = time.monotonic() + 1.5  # longer than silence is borne
+    while time.monotonic() < end:
+        time.sleep(min(desk.role.step(time.monotonic()), 0.02))
+    assert desk.state("one") is S.HELD
+    printer.set(offline=False)
+    assert desk.run("one", *DONE) is S.UNCONFIRMED
+    quiet(printer)
+    assert printed(printer.paper, "one") == 1
 
 
 def test_a_printer_that_is_switched_on_later_prints(start: Callable, desk_on: Callable, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_off_and_on_loses_the_buffer_and_the_modes_but_not_the_paper() -> None:
 def test_a_full_buffer_takes_no_more() -> None:
     model = PrinterModel(buffer_bytes=20)
     model.sensors.offline = True
-    model.receive(b"x" * model.room)
+    model.receive(b"x" * 19 + b"\n")
     assert model.room == 0
 
 
