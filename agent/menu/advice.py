@@ -72,7 +72,7 @@ def _approved(words: Words) -> Advice:
         words("One payment fits, and it went through"),
         (
             words("Compare time and card with the customer."),
-            words("It is this one: do not charge again. Enter prints the slip."),
+            words("It is this one: do not charge again. Open it and print."),
             words("It is another one: do not charge again yet, type the card's last four digits."),
         ),
         Tone.GOOD,
@@ -98,7 +98,7 @@ def _unknown(words: Words) -> Advice:
             words("1. Look at the terminal: reprint last, or its transaction list."),
             words("2. Ask the customer for the message of the bank."),
             words("3. Call the acquirer with terminal no., trace and amount."),
-            words("Enter: print a status note for the customer (no slip)."),
+            words("Open it to print a status note for the customer (no slip)."),
         ),
         Tone.BAD,
     )

@@ -42,7 +42,7 @@ _THEME: Final = Theme(
         "text-success": "#8fd19e",
         "text-warning": "#f2c879",
         "text-error": "#ff9a8c",
-        "text-muted": "#9fb0c0",
+        "text-muted": "#b4c2cf",
     },
 )
 

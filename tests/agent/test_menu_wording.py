@@ -143,7 +143,7 @@ def test_one_approved_payment_is_compared_then_printed_and_not_charged_again():
     assert advice.title == "One payment fits, and it went through"
     assert advice.tone is Tone.GOOD
     assert "Compare" in advice.steps[0]
-    assert "do not charge again. Enter prints" in advice.steps[1]
+    assert "do not charge again. Open it" in advice.steps[1]
 
 
 def test_of_several_payments_nobody_is_told_which_one_went_through():
