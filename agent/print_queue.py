@@ -27,6 +27,8 @@ class Written(Protocol):
 
     @property
     def entry(self) -> Entry: ...
+    @property
+    def new(self) -> bool: ...
 
 
 Append = Callable[[list[Draft]], Sequence[Written]]
@@ -62,15 +64,21 @@ class Queue:
             return [self._jobs[job.id] for job in caught]
 
     def add(self, draft: Draft) -> Job:
-        """Records a job asked for (`print_jobs.request`). When too many wait, the oldest is cancelled by an entry."""
+        """Records a job asked for (`print_jobs.request`). When too many wait, the oldest is cancelled by an entry.
+
+        An id asked for before gives the job it was, done or not: a day's list is never printed twice by asking twice.
+        """
         with self._lock:
+            known = self._jobs.get(draft.key) or self._recall(draft.key)
+            if known is not None:
+                return self._jobs.setdefault(known.id, known)
             drafts = [draft]
             waiting = [job for job in self._jobs.values() if not job.touched and job.state in OPEN]
-            if len(waiting) >= WAITING_LIMIT and draft.key not in self._jobs:
+            if len(waiting) >= WAITING_LIMIT:
                 oldest = min(waiting, key=lambda job: job.purpose in _LISTS)
                 drafts.append(change(oldest, State.CANCELLED, Why.TOO_MANY))
             self._write(drafts)
-            added = self._jobs[draft.key]
+            added = self.job(draft.key)
         self._poke()
         return added
 
@@ -137,7 +145,9 @@ class Queue:
 
     def _write(self, drafts: list[Draft]) -> None:
         for written in self._append(drafts):
-            apply(self._jobs, written.entry)
+            # A job the journal held already is not born anew: what became of it stands in later entries.
+            if written.new or written.entry.kind != Kind.PRINT_JOB:
+                apply(self._jobs, written.entry)
         done = [job.id for job in self._jobs.values() if job.state not in OPEN]
         for job_id in done[:-_DONE_KEPT]:
             del self._jobs[job_id]

@@ -147,6 +147,35 @@ def test_asking_twice_with_the_same_id_is_asking_once(queue: Queue, journal: Mem
     assert len([entry for entry in journal.entries if entry.kind == "print_job"]) == 1
 
 
+def test_a_list_asked_for_again_after_it_was_printed_is_not_printed_again(queue: Queue, journal: MemoryJournal) -> None:
+    ask(queue, "list-2026-06-22")
+    bring(queue, "list-2026-06-22", S.SENDING, S.SENT, S.UNCONFIRMED)
+    restarted = Queue(journal.append, [], recall=lambda job_id: jobs(journal.entries).get(job_id))
+    assert ask(restarted, "list-2026-06-22").state is S.UNCONFIRMED
+    assert restarted.open() == []
+    forgetful = Queue(journal.append)
+    with pytest.raises(UsageError):
+        ask(forgetful, "list-2026-06-22")
+    assert forgetful.next("counter", START_S) is None, "rather no paper than a second one"
+
+
+def test_asking_whose_commit_may_have_worked_is_asked_again(journal: MemoryJournal) -> None:
+    lose = [True]
+
+    def append(drafts: list[Draft]) -> object:
+        written = journal.append(drafts)
+        if lose.pop():
+            raise NotRecorded("time-out")
+        return written
+
+    queue = Queue(append, recall=lambda job_id: jobs(journal.entries).get(job_id))  # type: ignore[arg-type]  # it fails
+    with pytest.raises(NotRecorded):
+        ask(queue)
+    assert ask(queue).state is S.QUEUED
+    assert queue.next("counter", START_S) == queue.job("j1")
+    assert len(journal.entries) == 1
+
+
 def test_a_commit_that_may_have_worked_is_said_again_and_recognised(journal: MemoryJournal) -> None:
     class Lost:
         """The entry is written, the answer is lost."""
