@@ -26,6 +26,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         try:
             schema, dsn = postgres_schema()
         except psycopg.Error as cause:
+            if os.environ.get("SLIPKEEPER_CI"):
+                pytest.fail(f"CI needs PostgreSQL: {cause}")
             pytest.skip(f"NO POSTGRESQL, half of the contract is untested: {cause}")
     running = Running(data, dsn).start()
     yield running
