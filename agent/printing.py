@@ -2,7 +2,7 @@
 
 One thread owns one printer; nobody else opens, asks or resets it, and two papers are never mixed. `step` never sleeps
 and never blocks on bytes, so a printer that hangs holds up nothing but itself. The reader always drains: unread answers
-make a closing socket throw the tail of a paper away (escpos.md §1.4, P1).
+make a closing socket throw the tail of a paper away (it resets the connection, RFC 1122 §4.2.2.13).
 """
 
 from __future__ import annotations

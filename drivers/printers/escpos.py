@@ -2,7 +2,7 @@
 
 Lines come from `agent.slips.layout`, the same that text and pictures are made of, so paper and preview agree. Chinese
 is sent as bytes of the printer's own encoding in Hanzi mode, switched on once by FS &; python-escpos switches nothing
-and turns full-width punctuation into `?` (escpos.md §1.3). What the font lacks is drawn, never guessed.
+and turns full-width punctuation into `?` (its issues 190, 281, 491). What the font lacks is drawn, never guessed.
 Byte values: Epson ESC/POS reference; MY-628/638 programming guide for the Chinese modules.
 """
 
@@ -91,7 +91,7 @@ class EscPos:
 
     def _qr(self, row: QrCode, columns: int) -> bytes:
         """GS ( k: model 2, module size, level M, store, print. What no symbol can hold is printed as text."""
-        data = row.data.encode()
+        data = row.data.encode(errors="replace")
         if not data or len(data) > _QR_MOST:
             return b"".join(self._pieces(Slip("", columns, (Line((Cell(row.data),)),))))
         size = bytes([min(max(row.module_dots, 1), 16)])

@@ -78,7 +78,7 @@ def test_sizes_and_looks_are_switched_only_where_they_change() -> None:
 
 @pytest.fixture(scope="module")
 def oracle() -> type:
-    with tempfile.TemporaryDirectory() as directory:  # it leaks one at every import (escpos.md §1.4, P9)
+    with tempfile.TemporaryDirectory() as directory:  # it leaks one at every import
         before, tempfile.tempdir = tempfile.tempdir, directory
         os.environ["ESCPOS_CAPABILITIES_PICKLE_DIR"] = directory
         try:
