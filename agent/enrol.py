@@ -28,7 +28,7 @@ from agent.sync_answers import Claim, NotNow, Postponed, Reply, Trouble, Unreach
 from agent.sync_client import Client
 from agent.sync_state import ask_now, directory
 
-_AGAIN: Final = "make a new code upstream, then: slipkeeper enroll URL CODE"
+_AGAIN: Final = "make a code upstream, then: slipkeeper enroll URL CODE"
 _NOT_NOW: Final = frozenset({429, 500, 502, 503, 504})
 _JSON: Final = {"Content-Type": "application/json"}
 

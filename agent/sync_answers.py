@@ -21,7 +21,7 @@ from agent.sync import BYTES, ENTRIES, LINGER_CAP_S, RETRY_AFTER_CAP_S, Pace, ma
 _SEQ_LIMIT: Final = 2**62
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _HERE: Final = "slipkeeper sync status"
-_ENROL: Final = "make a new code upstream, then: slipkeeper enroll URL CODE"
+_ENROL: Final = "make a code upstream, then: slipkeeper enroll URL CODE"
 
 
 @dataclass(frozen=True, slots=True)
