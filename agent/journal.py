@@ -75,12 +75,12 @@ class Journal:
         self._grown = threading.Condition()
         self._connection: sqlite3.Connection | None = None
         self._files: tuple[int, ...] = ()
+        self._known: Head | None = None  # what this file held when it was last seen
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock: int | None = _lock(directory)
         self._ballast = directory / _BALLAST
         try:
-            self._head = self._open(journal_id, parent)
-            self._checkpointed = self._head.seq
+            self._begin(self._open(journal_id, parent))
         except BaseException:
             self.close()
             raise
@@ -114,9 +114,12 @@ class Journal:
             before, self._lock = self._lock, _lock(self.path.parent)
             if before is not None:
                 os.close(before)
-            del self._head
-            self._head = self._open(journal_id, parent)
-            self._checkpointed = 0
+            self._known = None
+            self._begin(self._open(journal_id, parent))
+
+    def _begin(self, head: Head) -> None:
+        self._head = self._known = head
+        self._checkpointed = head.seq
 
     def wait(self, seq: int, timeout_s: float) -> bool:
         """Sleeps until there is an entry behind `seq`, at most `timeout_s`. For threads that follow the journal."""
@@ -167,6 +170,8 @@ class Journal:
                 self._drop_connection()
                 cause = again
         meaning = explained(self.path, cause)
+        if not self.path.parent.exists():
+            meaning = damaged(self.path, "its directory is gone")
         if isinstance(meaning, DamagedJournal):
             raise meaning from cause
         raise NotRecorded(
@@ -191,7 +196,7 @@ class Journal:
             raise
         if not self._in_place():
             raise sqlite3.DatabaseError("the file was moved or deleted while it was being written")
-        self._head = head
+        self._head = self._known = head
         return written
 
     def _in_place(self) -> bool:
@@ -279,8 +284,8 @@ class Journal:
                         name=name,
                         value=value,
                     )
-            if hasattr(self, "_head"):
-                self._head = _regained(connection, self._head)
+            if self._known is not None:
+                self._head = self._known = _regained(connection, self._known)
         except BaseException:
             connection.close()
             raise

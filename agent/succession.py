@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.entries import Entry, Stamp
-from agent.errors import DamagedJournal, SlipkeeperError
-from agent.journal import FILE, Head, Journal, Reader
+from agent.alerts import SOURCE, Alarm
+from agent.entries import Draft, Kind, Stamp
+from agent.errors import DamagedJournal, NotRecorded, SlipkeeperError
+from agent.fields import Json
+from agent.history import FORMER, History, current_path, former_paths
+from agent.journal import Head, Journal, Reader, Written
 
-_CURRENT: Final = "journal"
-_FORMER: Final = "former"
+__all__ = ["SUCCEEDED", "History", "Opened", "current_path", "open_journal", "put_aside", "remember", "succeed"]
+
+SUCCEEDED: Final = "journal_succeeded"  # the alarm that says so
 _MARK: Final = "journal.mark"  # what the box remembers of its journal: id, base, seq, head
+_log: Final = logging.getLogger("slipkeeper.succession")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +38,125 @@ class Opened:
     trouble: SlipkeeperError | None = None
 
 
-def current_path(state: Path) -> Path:
-    """The file of the journal that is written now."""
-    return state / _CURRENT / FILE
+class _Lasting(Journal):
+    """A journal that outlives its file: when it turns out to be damaged, the next one begins at once."""
+
+    def __init__(
+        self,
+        state: Path,
+        parent: Head | None,
+        stamp: Callable[[], Stamp],
+        salt: Callable[[], str],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._state = state
+        self._new_id = new_id
+        self._now = stamp
+        super().__init__(current_path(state).parent, stamp=stamp, salt=salt, journal_id=new_id(), parent=parent)
+        self._device = _device(state)
+
+    def append(self, drafts: list[Draft]) -> list[Written]:
+        with self._mutex:
+            try:
+                return super().append(drafts)
+            except DamagedJournal as damage:
+                self._follow(damage)
+                return super().append(drafts)
+
+    def _follow(self, damage: DamagedJournal) -> None:
+        """Begins the next journal, with the alarm that says why as its first entry."""
+        # A journal hardly begun: it is not the file that is bad, but what holds it. Another device: the disk was
+        # unplugged, and what is written now would vanish under it when it comes back.
+        if self.head.seq == 0 or self._device != _device(self._state):
+            raise NotRecorded("the journal could not be written: {cause}", damage.hint, cause=str(damage)) from damage
+        _log.error("the journal ends at %d: %s", self.head.seq, damage)
+        remember(self._state, self.head)
+        try:
+            # a successor that could not be finished is finished in its place
+            self.begin_anew(self._new_id(), lambda: self._known and put_aside(self._state))
+            super().append([_told(Alarm.of(SUCCEEDED, damage), self._now().at)])
+        except SlipkeeperError as cause:
+            raise NotRecorded("no new journal could be begun: {cause}", cause.hint, cause=str(cause)) from cause
+
+
+def _device(state: Path) -> int:
+    """Which disk holds the state; -1 when it is gone."""
+    try:
+        return state.stat().st_dev
+    except OSError:
+        return -1
+
+
+def _told(alarm: Alarm, at: str) -> Draft:
+    body: dict[str, Json] = {"code": alarm.code, "what": alarm.what, "hint": alarm.hint, "values": dict(alarm.values)}
+    return Draft(Kind.ALARM, SOURCE, f"{alarm.code}:{at}", body)
 
 
 def open_journal(
     state: Path, *, stamp: Callable[[], Stamp], salt: Callable[[], str], new_id: Callable[[], str]
 ) -> Opened:
-    """The box's journal. One that cannot be opened is put aside and a new one follows it. Raises Refused, TryLater."""
+    """The box's journal. One that cannot go on is put aside and a new one follows it. Raises Refused, TryLater.
+
+    Only damage does that. A full disk, a lock or a missing right may pass, and then the journal goes on.
+    """
 
     def journal(parent: Head | None) -> Journal:
-        return Journal(state / _CURRENT, stamp=stamp, salt=salt, journal_id=new_id(), parent=parent)
+        return _Lasting(state, parent, stamp, salt, new_id)
 
     remembered = _remembered(state)
     try:
-        opened = journal(None if current_path(state).exists() else remembered)
-        trouble = _rewound(state, opened, remembered)
-        if trouble is None:
-            return Opened(opened)
-        opened.close()
+        opened = journal(None if current_path(state).exists() else remembered or _newest_former(state))
     except DamagedJournal as damage:
-        trouble = damage
-    put_aside(state)
-    return Opened(journal(remembered), trouble)
+        return _followed(state, journal, remembered, damage)
+    try:
+        trouble = _rewound(state, opened, remembered)
+    except BaseException:
+        opened.close()
+        raise
+    if trouble is None:
+        return Opened(opened)
+    opened.close()
+    return _followed(state, journal, remembered, trouble)
+
+
+def _followed(
+    state: Path, journal: Callable[[Head | None], Journal], remembered: Head | None, trouble: DamagedJournal
+) -> Opened:
+    """Puts the current journal aside and begins its successor, behind everything anybody knows of."""
+    kept = put_aside(state)
+    last = _readable_head(kept / current_path(state).name)
+    if last is None or not _ours(last, remembered):
+        parent = remembered or _newest_former(state)
+    else:  # the mark may be a minute old, the file may be an older copy: the longer one is right
+        parent = max((last, remembered or last), key=lambda head: head.base + head.seq)
+    return Opened(journal(parent), trouble)
+
+
+def _ours(found: Head, remembered: Head | None) -> bool:
+    """Whether a file put aside is of this box: the journal it remembers, or the child of that."""
+    if remembered is None or found.journal_id == remembered.journal_id:
+        return True
+    return found.base == remembered.base + remembered.seq
+
+
+def _readable_head(path: Path) -> Head | None:
+    """How far a damaged journal can be read. Its end is mostly whole: damage lies anywhere."""
+    try:
+        reader = Reader(path)
+    except SlipkeeperError:
+        return None
+    try:
+        return reader.head()
+    except SlipkeeperError:
+        return None
+    finally:
+        reader.close()
+
+
+def _newest_former(state: Path) -> Head | None:
+    """The end of the journals put aside, for a box that has lost its memory: numbers are never given twice."""
+    heads = [head for path in former_paths(state) if (head := _readable_head(path))]
+    return max(heads, key=lambda head: head.base + head.seq, default=None)
 
 
 def succeed(state: Path) -> Path:
@@ -79,39 +180,48 @@ def _rewound(state: Path, journal: Journal, remembered: Head | None) -> DamagedJ
         "the older copy is kept under {kept}; captures go on in a new journal",
         seq=journal.head.seq,
         known=remembered.seq,
-        kept=str(state / _FORMER),
+        kept=str(state / FORMER),
     )
 
 
 def put_aside(state: Path) -> Path:
     """Moves the current journal's directory under `former/`, in one step. The next `open_journal` starts a new one."""
-    former = state / _FORMER
+    former = state / FORMER
     former.mkdir(mode=0o700, exist_ok=True)
-    number = 1 + max((int(path.name.partition("-")[0]) for path in former.iterdir()), default=0)
-    kept = former / f"{number:04d}-journal"
-    (state / _CURRENT).rename(kept)
+    numbers = [int(number) for path in former.iterdir() if (number := path.name.partition("-")[0]).isdecimal()]
+    kept = former / f"{max(numbers, default=0) + 1:04d}-journal"
+    with contextlib.suppress(FileNotFoundError):  # somebody deleted it: there is nothing to keep
+        current_path(state).parent.rename(kept)
     with contextlib.suppress(OSError):
         (kept / "ballast").unlink()
     return kept
 
 
 def remember(state: Path, head: Head) -> None:
-    """Writes down how far the journal is, beside it: a journal that comes back shorter is then recognised."""
+    """Writes down how far the journal is, beside it: a journal that comes back shorter is then recognised.
+
+    A safety net: a disk without room for it is no reason to stop.
+    """
     text = json.dumps({"id": head.journal_id, "base": head.base, "seq": head.seq, "head": head.hash.hex()})
     fresh = state / (_MARK + ".new")
-    with fresh.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(state / _MARK)
+    try:
+        with fresh.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(state / _MARK)
+    except OSError as error:
+        _log.warning("the mark beside the journal was not written: %s", error)
 
 
 def _remembered(state: Path) -> Head | None:
     try:
         mark = json.loads((state / _MARK).read_text())
-        return Head(mark["id"], mark["base"], mark["seq"], bytes.fromhex(mark["head"]))
+        head = Head(mark["id"], mark["base"], mark["seq"], bytes.fromhex(mark["head"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    whole = isinstance(head.journal_id, str) and type(head.base) is int and type(head.seq) is int
+    return head if whole and len(head.hash) == 32 else None
 
 
 def _goes_on_from(journal: Journal, remembered: Head) -> bool:
@@ -122,83 +232,3 @@ def _goes_on_from(journal: Journal, remembered: Head) -> bool:
         return reader.hash_at(remembered.seq) == remembered.hash
     finally:
         reader.close()
-
-
-class History:
-    """Reads all journals of a box as one list. Holds readers open; journals that cannot be read are left out, named."""
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-        self.unreadable: list[Path] = []
-        self._readers: list[tuple[int, Reader]] = []
-        self._open()
-
-    def _open(self) -> None:
-        former = sorted((self._state / _FORMER).glob(f"*/{FILE}"))
-        for path in (*former, current_path(self._state)):
-            try:
-                reader = Reader(path)
-                self._readers.append((reader.head().base, reader))
-            except SlipkeeperError:
-                if path.exists():
-                    self.unreadable.append(path)
-
-    @property
-    def base(self) -> int:
-        """Entries before the current journal."""
-        return self._readers[-1][0] if self._readers else 0
-
-    def last(self) -> int:
-        """The number of the newest entry."""
-        if not self._readers:
-            return 0
-        base, reader = self._readers[-1]
-        return base + reader.head().seq
-
-    def last_at(self) -> str:
-        """When the newest entry was written, "" where there is none."""
-        last = self.last()
-        entry = self.entry(last) if last else None
-        return entry.at if entry else ""
-
-    def entries(self, after: int, limit: int = 500) -> list[tuple[int, Entry]]:
-        """Entries behind number `after`, oldest first; where a journal ends the next one follows."""
-        for place, (base, reader) in enumerate(self._readers):
-            end = self._readers[place + 1][0] if place + 1 < len(self._readers) else None
-            if end is not None and after >= end:
-                continue
-            found = [(base + entry.seq, entry) for entry, _ in reader.entries(max(after - base, 0), limit)]
-            if end is not None:
-                found = [(number, entry) for number, entry in found if number <= end]
-            if found:
-                return found
-        return []
-
-    def entry(self, number: int) -> Entry | None:
-        found = self.entries(number - 1, 1)
-        return found[0][1] if found and found[0][0] == number else None
-
-    def raw(self, number: int) -> bytes | None:
-        for base, reader in reversed(self._readers):
-            if number > base:
-                return reader.raw(number - base)
-        return None
-
-    def hash_at(self, number: int) -> bytes:
-        """The chain up to and including entry `number`; the genesis of the current journal where there is none."""
-        for base, reader in reversed(self._readers):
-            if number > base:
-                return reader.hash_at(number - base) or b""
-        return (self._readers[-1][1].hash_at(0) if self._readers else None) or b""
-
-    def find(self, source: str, kind: str, key: str) -> tuple[int, Entry] | None:
-        """The entry with this identity, the newest journal first."""
-        for base, reader in reversed(self._readers):
-            entry = reader.find(source, kind, key)
-            if entry is not None:
-                return base + entry.seq, entry
-        return None
-
-    def close(self) -> None:
-        for _, reader in self._readers:
-            reader.close()
