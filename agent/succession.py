@@ -23,7 +23,17 @@ from agent.fields import Json
 from agent.history import FORMER, History, current_path, former_paths
 from agent.journal import Head, Journal, Reader, Written
 
-__all__ = ["SUCCEEDED", "History", "Opened", "current_path", "open_journal", "put_aside", "remember", "succeed"]
+__all__ = [
+    "SUCCEEDED",
+    "History",
+    "Opened",
+    "current_path",
+    "open_journal",
+    "put_aside",
+    "remember",
+    "remembered_head",
+    "succeed",
+]
 
 SUCCEEDED: Final = "journal_succeeded"  # the alarm that says so
 _MARK: Final = "journal.mark"  # what the box remembers of its journal: id, base, seq, head
@@ -103,7 +113,7 @@ def open_journal(
     def journal(parent: Head | None) -> Journal:
         return _Lasting(state, parent, stamp, salt, new_id)
 
-    remembered = _remembered(state)
+    remembered = remembered_head(state)
     try:
         opened = journal(None if current_path(state).exists() else remembered or _newest_former(state))
     except DamagedJournal as damage:
@@ -214,7 +224,8 @@ def remember(state: Path, head: Head) -> None:
         _log.warning("the mark beside the journal was not written: %s", error)
 
 
-def _remembered(state: Path) -> Head | None:
+def remembered_head(state: Path) -> Head | None:
+    """What `remember` wrote down; None where there is nothing that can be read."""
     try:
         mark = json.loads((state / _MARK).read_text())
         head = Head(mark["id"], mark["base"], mark["seq"], bytes.fromhex(mark["head"]))

@@ -13,10 +13,10 @@ from typing import Any
 
 from agent.entries import Entry, line_digest, link, parse
 from agent.errors import DamagedJournal, SlipkeeperError
-from agent.journal import FILE
+from agent.history import FORMER, current_path, former_paths
 from agent.journal_reader import Reader, Stored
 from agent.schema import JOURNAL_PARTS, as_stored
-from agent.succession import current_path
+from agent.succession import remembered_head
 
 _PAGE = 2000
 
@@ -41,8 +41,7 @@ class Result:
 
 def journals(state: Path) -> list[Path]:
     """Every journal file of a box, oldest first."""
-    found = [*sorted((state / "former").glob(f"*/{FILE}")), current_path(state)]
-    return [path for path in found if path.exists()]
+    return [path for path in (*former_paths(state), current_path(state)) if path.exists()]
 
 
 def verify(path: Path, newest: int = 0) -> Result:
@@ -61,6 +60,7 @@ def verify(path: Path, newest: int = 0) -> Result:
         result.troubles.extend(_walk(reader, start, prev, result))
         if not newest:
             result.troubles.extend(_structure(reader))
+            result.troubles.extend(_neighbours(reader, path))
     except (SlipkeeperError, ValueError, TypeError) as error:
         result.troubles.append(str(error))
     finally:
@@ -120,3 +120,32 @@ def _structure(reader: Reader) -> Iterator[str]:
         elif as_stored(made[name]) != sql:
             yield f"{name} was changed in the file"
     yield from (f"SQLite: {trouble}" for trouble in wrong)
+
+
+def _neighbours(reader: Reader, path: Path) -> Iterator[str]:
+    """What the box remembers of its journal, and what a journal says of the one before it: a cut end shows there."""
+    place = path.resolve().parent
+    state = place.parent.parent if place.parent.name == FORMER else place.parent
+    mark, head, meta = remembered_head(state), reader.head(), reader.meta()
+    if mark is not None and mark.journal_id == head.journal_id and reader.hash_at(mark.seq) != mark.hash:
+        yield f"the box remembers entry {mark.seq} of this journal otherwise, or it is gone"
+    if not meta["parent_id"]:
+        return
+    for other in journals(state):
+        found = _hash_in(other, meta["parent_id"], int(meta["parent_seq"])) if other != path else None
+        if found is not None and found.hex() != meta["parent_head"]:
+            yield f"the journal before this one, {other}, does not end as this one says"
+
+
+def _hash_in(path: Path, journal_id: str, seq: int) -> bytes | None:
+    """hash(seq) of a neighbour, None when it is another journal or cannot be read that far."""
+    try:
+        reader = Reader(path)
+    except SlipkeeperError:
+        return None
+    try:
+        return reader.hash_at(seq) if reader.head().journal_id == journal_id else None
+    except SlipkeeperError:
+        return None
+    finally:
+        reader.close()

@@ -166,6 +166,9 @@ def test_an_older_copy_put_back_is_recognised_by_the_mark(open_: Open, state: Pa
     assert opened.journal.head.base == 6
     opened.journal.append([sale(7)])
     assert numbers(state) == [(1, "000001"), (2, "000002"), (3, "000003"), (7, "000007")]
+    older, _ = journals(state)
+    assert verify(older).troubles == ["the box remembers entry 6 of this journal otherwise, or it is gone"]
+    remember(state, opened.journal.head)
     assert all(verify(path).whole for path in journals(state))
 
 

@@ -12,6 +12,7 @@ import pytest
 from agent.entries import Entry, link, parse
 from agent.errors import SlipkeeperError
 from agent.journal import FILE, Journal, Reader
+from agent.succession import remember
 from agent.verify import Result, journals, verify
 from tests.conftest import OpenJournal
 from tests.fakes.drafts import notice, sale
@@ -276,6 +277,29 @@ def test_every_journal_of_a_box(tmp_path: Path, open_journal_at: OpenJournal):
         open_journal_at(tmp_path / name).append([sale(1)])
     assert [path.parent.name for path in journals(tmp_path)] == ["0001-journal", "0002-journal", "journal"]
     assert all(verify(path).whole for path in journals(tmp_path))
+
+
+def test_a_cut_end_shows_in_what_the_box_remembers(journal: Journal):
+    journal.append([sale(n) for n in range(1, 11)])
+    state = journal.path.parent.parent
+    remember(state, journal.head)
+    assert verify(journal.path).whole
+    attack(journal.path, "delete from entries where seq > 7")
+    [trouble] = verify(journal.path).troubles
+    assert "entry 10" in trouble
+
+
+def test_a_journal_that_does_not_follow_the_one_before_it(tmp_path: Path, open_journal_at: OpenJournal):
+    first = open_journal_at(tmp_path / "former" / "0001-journal")
+    first.append([sale(n) for n in range(1, 11)])
+    child = open_journal_at(tmp_path / "journal", parent=first.head, journal_id="c" * 32)
+    child.append([sale(11)])
+    first.close()
+    assert all(verify(path).whole for path in journals(tmp_path))
+    attack(first.path, "update entries set hash = zeroblob(32) where seq = 10")
+    assert any("does not end as this one says" in trouble for trouble in verify(child.path).troubles)
+    first.path.write_bytes(b"unreadable")
+    assert verify(child.path).whole
 
 
 def test_a_result_is_not_whole_by_default_of_trouble():
