@@ -112,8 +112,8 @@ def test_receiver_and_courier_are_killed_again_and_again(tmp_path: Path, receive
     config = config_of(tmp_path, receiver)
     enrol.enrol(config, receiver.url, receiver.first_code)
     chance = random.Random(7)
-    for _ in range(4):
-        journal.append([sale() for _ in range(1500)])
+    for _ in range(3):
+        journal.append([sale() for _ in range(1000)])
         child = os.fork()
         if child == 0:
             with open(os.devnull, "w") as nothing:
