@@ -45,18 +45,18 @@ class Cashier:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 
-    async def sees(self, *parts: str, timeout_s: float = 5.0) -> None:
+    async def sees(self, *parts: str, timeout_s: float = 15.0) -> None:
         """Waits until all of `parts` stand on the screen."""
         end = time.monotonic() + timeout_s
         while missing := [part for part in parts if part not in self.text]:
             assert time.monotonic() < end, f"{missing} not on the screen:\n{self.text}"
-            await self.pilot.pause(0.02)
+            await self.pilot.pause(0.03)
 
-    async def until(self, condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout_s: float = 15.0) -> None:
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, self.text
-            await self.pilot.pause(0.02)
+            await self.pilot.pause(0.03)
 
     def posted(self, path: str) -> list[Any]:
         return [body for method, asked, body in self.desk.facts.asked if (method, asked) == ("POST", path)]
@@ -81,7 +81,7 @@ def at_the_till(tmp_path: Path) -> Callable[..., None]:
             desk = FakeDesk(path, facts)
             if up:
                 desk.start()
-            app = MenuApp(Desk(path, 2.0), Words(language), "li", lambda: datetime(2024, 5, 6, 13, 21), poll_s=POLL_S)
+            app = MenuApp(Desk(path, 20.0), Words(language), "li", lambda: datetime(2024, 5, 6, 13, 21), poll_s=POLL_S)
             try:
                 async with app.run_test(size=size) as pilot:
                     await work(Cashier(pilot, desk))
@@ -157,8 +157,7 @@ def test_leaving_is_asked_and_enter_is_no_yes(at_the_till):
     at_the_till(work)
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_screen_opens_and_goes_back_in_both_languages(at_the_till, language):
+def test_every_screen_opens_fits_and_goes_back(at_the_till):
     async def work(cashier):
         await cashier.sees("pos1")
         for name in sorted(set(DOORS) - {"preview", "job"}):
@@ -169,7 +168,7 @@ def test_every_screen_opens_and_goes_back_in_both_languages(at_the_till, languag
             await cashier.press("escape")
             await cashier.until(lambda: isinstance(cashier.app.screen, MainScreen))
 
-    at_the_till(work, language=language)
+    at_the_till(work, language="en")  # the longer sentences
 
 
 # ---- reprints
@@ -206,10 +205,10 @@ def test_pressing_enter_twice_prints_once(at_the_till):
     async def work(cashier):
         await cashier.press("1")
         await cashier.sees("[外卡组织:CUP]")
-        cashier.desk.facts.delay_s = 0.8
+        cashier.desk.facts.may_answer.clear()
         await cashier.press("enter", "enter", "p", "escape")
         assert "[外卡组织:CUP]" in cashier.text  # Esc does not walk away from an answer under way
-        cashier.desk.facts.delay_s = 0
+        cashier.desk.facts.may_answer.set()
         await cashier.sees("完整打印出来了吗？")
         await cashier.press("enter", "p")
         await cashier.sees("完整打印出来了吗？")
@@ -250,7 +249,7 @@ def test_an_answer_that_never_comes_locks_printing_and_shows_the_queue(at_the_ti
         cashier.desk.facts.delay_s = 0.4
         await cashier.press("enter")
         await cashier.sees("是否已执行未知", "6 打印队列")
-        cashier.app.desk.timeout_s = 2.0
+        cashier.app.desk.timeout_s = 20.0
         cashier.desk.facts.delay_s = 0.0
         await cashier.press("enter", "p")
         await cashier.press("6")
@@ -309,7 +308,7 @@ def test_a_slow_keeper_never_blocks_the_keys(at_the_till):
     async def work(cashier):
         await cashier.press("2")
         await cashier.sees("000338")
-        cashier.desk.facts.delay_s = 1.5
+        cashier.desk.facts.may_answer.clear()
         search = cashier.app.screen.search
         await cashier.press("8")
         await cashier.until(lambda: search.asking == "8")
@@ -317,7 +316,7 @@ def test_a_slow_keeper_never_blocks_the_keys(at_the_till):
         assert cashier.app.screen.query_one(Input).value == "8888"
         assert search.asking == "8"  # the keys were quicker than the keeper, and Enter opened nothing old
         assert "交易类型" in cashier.text
-        cashier.desk.facts.delay_s = 0.0
+        cashier.desk.facts.may_answer.set()
         await cashier.until(lambda: "000339" in cashier.text and "000338" not in cashier.text)
 
     at_the_till(work)
@@ -436,10 +435,10 @@ def test_the_queue_opens_a_job_and_shows_what_became_of_it(at_the_till):
 
 
 # ---- lists of days, closing
-def test_today_any_day_and_the_terminals_own_settlement_print(at_the_till):
+def test_any_day_prints_and_an_unreadable_settlement_does_not(at_the_till):
     async def work(cashier):
         await cashier.sees("pos1")
-        for steps, path in ((0, "/v1/days/today/print"), (1, "/v1/days/2024-05-05/print"), (4, "/v1/reprints")):
+        for steps, path in ((1, "/v1/days/2024-05-05/print"), (4, "/v1/reprints")):
             await cashier.press("4")
             await cashier.sees("未日结", "第 12 号", "终端自己的结算单，批次 000011")
             await cashier.press(*["down"] * steps, "enter")

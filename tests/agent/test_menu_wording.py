@@ -6,7 +6,7 @@ import copy
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.menu import jobs
@@ -421,6 +421,7 @@ def test_an_empty_status_page_says_unknown_everywhere():
     assert "none" in said
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2), max_leaves=3

@@ -28,6 +28,12 @@ _INSIDE = ("history", "slip")  # told of one job only
 ROAD = ("queued", "sending", "sent", "unconfirmed")  # what a printer of level 1 does
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Facts:
     """What the fake keeper knows; tests change it as they go."""
@@ -39,6 +45,7 @@ class Facts:
     road: tuple[str, ...] = ROAD  # a new job is one state further each time it is looked at
     why: str = ""  # of the state a job's road ends in
     delay_s: float = 0.0
+    may_answer: threading.Event = field(default_factory=_set)  # clear it, and the keeper hangs until it is set
     refuse: dict[str, tuple[int, object]] = field(default_factory=dict)  # "POST /v1/reprints": (409, {...})
     asked: list[tuple[str, str, Any]] = field(default_factory=list)  # method, path with query, body
 
@@ -78,6 +85,7 @@ class FakeDesk:
         facts = self.facts
         facts.asked.append((method, target, body))
         time.sleep(facts.delay_s)
+        facts.may_answer.wait(20)
         where = urllib.parse.urlsplit(target)
         query = dict(urllib.parse.parse_qsl(where.query))
         refused = facts.refuse.get(f"{method} {where.path}")
