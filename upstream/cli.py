@@ -74,8 +74,10 @@ def serve(listen: str, data: Path | None, database: str, as_json: bool) -> None:
     where = read_listen(listen)
     place = _open(data, database)
     from upstream import server, tables
+    from upstream.ledger import follow
 
     running = server.Server(where)
+    follow.catch_up()
     code = "" if tables.anybody_enrolled() else _new_code("main", "", "", long=False)
     lines = [f"upstream {running.url}", f"data     {place.directory}"]
     if code:

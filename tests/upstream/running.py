@@ -54,8 +54,9 @@ class Running:
         assert self.process.stdout
         told = self.process.stdout.readline()
         if not told:
-            self.stop()
-            raise RuntimeError(self.log())
+            code = self.process.wait(20)
+            self.process.stdout.close()
+            raise RuntimeError(f"the server ended with {code} before it listened: {self.log()}")
         told = json.loads(told)
         self.url, self.first_code = told["url"], told["code"]
         self.listen = self.url.removeprefix("http://")
@@ -84,9 +85,9 @@ class Running:
             timeout=30,
         )
 
-    def code(self, *, site: str = "main", journal: str = "", life_s: int = 900) -> str:
+    def code(self, code: str = "", *, site: str = "main", journal: str = "", life_s: int = 900) -> str:
         """A code straight into the table: the command is tested for itself, and costs a start."""
-        code = secrets.token_hex(8).upper()
+        code = code or secrets.token_hex(8).upper()
         now = datetime.now(UTC)
         stamps = [
             moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -106,9 +106,7 @@ def test_nothing_is_lost_or_doubled(new_server, client):
     done = running.run("verify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert running.rows("PRAGMA integrity_check") == [("ok",)]
-    # The projections kept up, or catch up: one transaction for every entry.
-    done = running.run("rebuild")
-    assert done.returncode == 0, done.stderr
+    # The projections caught up after each kill: one transaction for every entry.
     entries = running.rows("SELECT count(*) FROM entry")
     assert running.rows("SELECT count(*) FROM ledger_transaction") == entries
 

@@ -130,12 +130,24 @@ def test_rotating_keeps_the_old_token_for_a_day(server, client):
         b'{"code":"X","journal_id":"00000000-0000-4000-8000-000000000000","parent":{"seq":1}}',
         b'{"code":"X","journal_id":"00000000-0000-4000-8000-000000000000","request_id":"short"}',
         b"\xff",
+        b'{"code":"X","journal_id":"00000000-0000-4000-8000-000000000000","parent":{"journal_id":'
+        b'"00000000-0000-4000-8000-000000000000","head":"' + b"0" * 64 + b'","seq":99999999999999999999}}',
     ],
 )
 def test_nonsense_is_answered_calmly(server, client, asked):
     box = client(server, enrolled=False)
     answer = box.session.post(f"{server.url}/v1/enroll", data=asked)
     assert (answer.status_code, answer.json()["code"]) == (400, "framing")
+
+
+def test_a_code_that_looks_like_a_card_number_is_a_code(server, client):
+    code = server.code("4111111111111111" if server.dsn else "5555555555554444")
+    assert client(server, enrolled=False).enroll(code).status_code == 201
+
+
+def test_a_code_nobody_can_spell(server, client):
+    asked = b'{"code":"\\ud800","journal_id":"00000000-0000-4000-8000-000000000000","host":"\\u0000\\ud800"}'
+    assert client(server, enrolled=False).session.post(f"{server.url}/v1/enroll", data=asked).status_code == 401
 
 
 def test_guessing_codes_is_slowed(new_server, client):

@@ -32,6 +32,9 @@ _SITE: Final = "SELECT since FROM site WHERE site_id = %s"
 _BEHIND: Final = """
 SELECT cursor, coalesce((SELECT seq FROM ledger_bookmark b WHERE b.site_id = j.site_id
  AND b.journal_id = j.journal_id), 0) FROM journal j WHERE site_id = %s AND journal_id = %s"""
+_ALL_BEHIND: Final = """
+SELECT j.site_id, j.journal_id FROM journal j LEFT JOIN ledger_bookmark b ON b.site_id = j.site_id
+ AND b.journal_id = j.journal_id WHERE j.cursor > coalesce(b.seq, 0)"""
 _ENTRIES: Final = """
 SELECT seq, kind, body FROM entry WHERE site_id = %s AND journal_id = %s AND seq > %s AND seq <= %s ORDER BY seq
 LIMIT %s"""
@@ -72,6 +75,12 @@ def follow_safely(site_id: str, journal_id: str) -> bool:
         _log.exception("projection failed site=%s journal=%s", site_id, journal_id)
         return False
     return True
+
+
+def catch_up() -> None:
+    """After a start: project what was stored when the last process ended in between."""
+    for site_id, journal_id in rows(_ALL_BEHIND):
+        follow_safely(site_id, journal_id)
 
 
 def follow(site_id: str, journal_id: str) -> int:

@@ -9,16 +9,19 @@ spent and starts it over (`journal_size_limit` then cuts the file).
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from upstream.database import writing
 
+_log: Final = logging.getLogger("upstream.receiving")
 _DUE_BYTES: Final = 4 * 1024 * 1024
 _ONE_AT_A_TIME: Final = threading.Lock()
 
@@ -33,6 +36,10 @@ def when_due(limit_bytes: int = _DUE_BYTES) -> bool:
         if not log.exists() or log.stat().st_size < limit_bytes:
             return False
         _checkpoint(file)
+    except (sqlite3.Error, DatabaseError) as cause:  # the batch is stored; the next one tries again
+        _log.warning("checkpoint failed cause=%s", cause)
+        return False
+    else:
         return True
     finally:
         _ONE_AT_A_TIME.release()

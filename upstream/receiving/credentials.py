@@ -85,7 +85,7 @@ class _Ticket:
 
 
 def sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 class Credentials:

@@ -71,7 +71,7 @@ def _asker(asked: dict[str, Any]) -> Asker:
     if not isinstance(parent, dict) or not (isinstance(journal_id, str) and _UUID.fullmatch(journal_id)):
         raise Problem(Code.FRAMING, "journal_id is no UUID in lower case, or parent is no object")
     head, parent_id, seq = parent.get("head", ""), parent.get("journal_id", ""), parent.get("seq", 0)
-    if parent and not (_HASH.fullmatch(str(head)) and _UUID.fullmatch(str(parent_id)) and type(seq) is int):
+    if parent and not (_HASH.fullmatch(str(head)) and _UUID.fullmatch(str(parent_id)) and _is_number(seq)):
         raise Problem(Code.FRAMING, "parent needs journal_id, seq and head")
     host, version = (guard_text(shown(asked.get(name, ""))) for name in ("host", "agent_version"))
     request_id = str(asked.get("request_id") or "")
@@ -99,9 +99,8 @@ def entries(request: HttpRequest, journal_id: str) -> HttpResponse:
     told = wiring.store().append(name, batch)
     if isinstance(told, Declined):
         raise _problem(told)
-    if told.stored:
-        follow_safely(name.site_id, name.journal_id)
-        checkpoint.when_due()
+    follow_safely(name.site_id, name.journal_id)
+    checkpoint.when_due()
     new = batch.lines[len(batch.lines) - told.stored :]
     odd = [{"seq": line.seq, "code": line.oddity.code} for line in new if line.oddity]
     odd += [{"seq": line.seq, "code": "card_number"} for line in new if line.redacted]
@@ -113,9 +112,9 @@ def entries(request: HttpRequest, journal_id: str) -> HttpResponse:
 def status(request: HttpRequest, journal_id: str) -> HttpResponse:
     """A heartbeat; answered like a batch, so that an idle agent too learns that we lost data."""
     name = _named(request, journal_id)
-    told = _json(request)
+    told = _guarded(_json(request))
     seq, cursor, head = told.get("seq", 0), told.get("cursor", 0), told.get("head", "")
-    if not all(type(number) is int and 0 <= number < 2**62 for number in (seq, cursor)):
+    if not (_is_number(seq) and _is_number(cursor)):
         raise Problem(Code.FRAMING, "seq and cursor are numbers")
     if cursor and not (isinstance(head, str) and _HASH.fullmatch(head)):
         raise Problem(Code.FRAMING, "head is no SHA-256 in lower-case hexadecimal")
@@ -194,12 +193,26 @@ def _body(request: HttpRequest, limit: int) -> bytes:
 
 def _json(request: HttpRequest) -> dict[str, Any]:
     try:
-        told = guard_json(json.loads(_body(request, _JSON_LIMIT).decode()))
+        told = json.loads(_body(request, _JSON_LIMIT).decode())
     except (ValueError, RecursionError) as cause:
         raise Problem(Code.FRAMING, "the body is no JSON object") from cause
     if not isinstance(told, dict):
         raise Problem(Code.FRAMING, "the body is no JSON object")
     return told
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value can be the number of an entry, and a BIGINT."""
+    return type(value) is int and 0 <= value < 2**62
+
+
+def _guarded(told: dict[str, Any]) -> dict[str, Any]:
+    """What will be stored as it is, without card numbers."""
+    try:
+        safe: dict[str, Any] = guard_json(told)
+    except RecursionError as cause:
+        raise Problem(Code.FRAMING, "the body nests too deep") from cause
+    return safe
 
 
 def _problem(declined: Declined) -> Problem:
