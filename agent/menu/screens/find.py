@@ -106,9 +106,12 @@ class FindScreen(SalesPage):
             choices.highlighted = min(max((choices.highlighted or 0) + by, 0), choices.option_count - 1)
 
     def on_input_submitted(self) -> None:
-        """Enter opens what is highlighted, but never a row that belongs to an older text."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Opens what is highlighted, but never a row that belongs to an older text."""
         if self.search.settled:
-            self.action_open()
+            super().action_open()
 
 
 class NoSlipScreen(FindScreen):
