@@ -71,6 +71,7 @@ class Sender:
     _head: bytes = b""  # our hash at the cursor, once sure
     _cap: int = ENTRIES
     _torn: int = 0
+    _misfits: int = 0
     _disagreed: int = 0
     _rewinds: int = 0
     _furthest: int = 0
@@ -141,9 +142,9 @@ class Sender:
             return verdict
         if isinstance(verdict, NotNow):
             raise Postponed(verdict)
-        self._torn += 1
+        self._misfits += 1
         values = {"status": str(answer.reply.status)}
-        if self._torn < _TRIES:
+        if self._misfits < _TRIES:
             raise Postponed(NotNow(replace(TORN, values=values)))
         raise Postponed(NotNow(replace(MISFIT, values=values), slow=True))
 
@@ -220,7 +221,8 @@ class Sender:
             money = self._money_between(self.position.acked_seq, claim.cursor)
         if claim.cursor > self._furthest:
             self._furthest, self._rewinds = claim.cursor, 0
-        self._sure, self._head, self.pace, self._disagreed = True, claim.head, claim.pace, 0
+        self._sure, self._head, self.pace = True, claim.head, claim.pace
+        self._misfits = self._disagreed = 0
         self.heard += 1
         self.memory.change(
             self.journal_id,
