@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from agent import __version__, plugins, ports
 from agent.alerts import Alarm, Alarms
@@ -33,10 +33,9 @@ from agent.index import Index
 from agent.journal import Journal
 from agent.notify import notify, watchdog_s
 from agent.papers import Papers
-from agent.print_jobs import Change, Job, State, slip_of
-from agent.print_queue import Queue
+from agent.print_jobs import Job, from_row
+from agent.print_queue import Queue, loader
 from agent.printing import Printing
-from agent.slips.model import Slip
 from agent.slips.template import Templates
 from agent.succession import History, Opened, current_path, open_journal, remember, succeed
 from agent.sync_view import SyncView
@@ -140,18 +139,19 @@ class Keeper:
         )
         queue = Queue(
             journal.append,
-            [_job(row) for row in index.jobs(only_open=True, limit=1000)],
+            [from_row(row) for row in index.jobs(only_open=True, limit=1000)],
             recall=_recall(index),
             poke=self._stop.poke,
         )
         queue.recover()
         templates = Templates(Path(config.day.template) if config.day.template else None)
-        papers = Papers(config, self._clock, history, index, queue, templates, self._new_id)
+        printers = {printer.name: _printer(printer) for printer in config.printers}
+        understand = (next(iter(printers.values()), None) or _paperless()).understand
+        papers = Papers(config, self._clock, history, index, queue, templates, understand, self._new_id)
         sync = SyncView(lambda: journal.head.seq, configured=bool(config.upstream.url))
         calendar = Calendar(
             config, journal, history, index, self._clock, print_list=papers.print_closed_day, unsynced=sync.unsent
         )
-        printers = {printer.name: _printer(printer) for printer in config.printers}
         printings = {
             printer.name: Printing(
                 printer.name,
@@ -159,7 +159,7 @@ class Keeper:
                 Level(printer.level),
                 open_link=partial(ports.open_link, ports.parse(printer.port)),
                 queue=queue,
-                load=_loader(history),
+                load=loader(history),
                 alarms=alarms,
                 wall_s=lambda: self._clock.now().timestamp(),
             )
@@ -178,7 +178,7 @@ class Keeper:
             printings=printings,
             papers=papers,
             sync=sync,
-            understand=(next(iter(printers.values()), None) or _paperless()).understand,
+            understand=understand,
             succeed=self._succeed,
         )
         for name, printing in printings.items():
@@ -257,46 +257,10 @@ def _follow(journal: Journal, index: Index) -> float:
     return 0.0
 
 
-def _loader(history: History) -> Callable[[Job], Slip]:
-    def load(job: Job) -> Slip:
-        raw = history.raw(job.seq)
-        if raw is None:
-            raise SlipkeeperError("the slip of this paper was purged")
-        return slip_of(raw)
-
-    return load
-
-
 def _recall(index: Index) -> Callable[[str], Job | None]:
     def recall(job_id: str) -> Job | None:
         index.catch_up()
         row = index.job(job_id)
-        return _job(row) if row else None
+        return from_row(row) if row else None
 
     return recall
-
-
-def _job(row: dict[str, Any]) -> Job:
-    """A job as the queue knows it, from its row in the index."""
-    born = Change(State.QUEUED, row["at"])
-    told = [
-        Change(State(step["state"]), step["at"], step.get("why", ""), step.get("offset", 0), step.get("operator", ""))
-        for step in row["history"]
-        if step["state"] in set(State)
-    ]
-    return Job(
-        id=row["id"],
-        seq=row["seq"],
-        at=row["at"],
-        purpose=row["purpose"],
-        title=row["title"],
-        printer=row["printer"],
-        of_seq=row.get("of_seq"),
-        copy_no=row.get("copy_no", 0),
-        operator=row.get("operator", ""),
-        reason=row.get("reason", ""),
-        template=row.get("template", ""),
-        sha256=row.get("sha256", ""),
-        again_of=row.get("again_of", ""),
-        history=(born, *told),
-    )

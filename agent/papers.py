@@ -15,7 +15,8 @@ from agent.entries import Draft
 from agent.errors import Refused, UsageError
 from agent.index import Index
 from agent.print_jobs import Job, Purpose
-from agent.print_queue import Queue
+from agent.print_queue import Queue, loader
+from agent.slips.layout import Understand
 from agent.slips.model import Slip
 from agent.slips.template import Templates
 from agent.succession import History
@@ -36,6 +37,7 @@ class Papers:
         index: Index,
         queue: Queue,
         templates: Templates,
+        understand: Understand,
         new_id: Callable[[], str],
     ) -> None:
         self._config = config
@@ -44,6 +46,7 @@ class Papers:
         self._index = index
         self._queue = queue
         self._templates = templates
+        self._understand = understand
         self._new_id = new_id
 
     # -- slips -----------------------------------------------------------------------------------------------------
@@ -69,6 +72,7 @@ class Papers:
             columns=self.columns(),
             shop=self._config.shop.name,
             mark=reprint.Mark(copy_no, self._local_now(), operator) if marked else None,
+            understand=self._understand,
         )
 
     def list_slip(self, listed: Row) -> Slip:
@@ -109,15 +113,16 @@ class Papers:
 
     def further_copy(self, job: Job) -> Draft:
         """The request for a paper that a person did not see come out."""
-        copy_no = job.copy_no
         if job.of_seq is not None and job.purpose in _AGAIN:
             slip = self.shown(job.of_seq, operator=job.operator, marked=True)
             copy_no = self._subject(job.of_seq)[1]
         else:
-            raw = self._history.raw(job.seq)
-            if raw is None:
-                raise Refused("the paper {job} was purged", "ask for it anew", job=job.id)
-            slip = print_jobs.slip_of(raw)
+            copy_no = job.copy_no + 1
+            first = job
+            while first.again_of:
+                first = self._queue.job(first.again_of)
+            mark = reprint.Mark(copy_no, self._local_now(), job.operator)
+            slip = reprint.marked(loader(self._history)(first), mark, self._config.shop.language, "")
         return print_jobs.request(
             self._new_id(),
             slip,

@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from agent.errors import TryLater, UsageError
 
-_CHUNK: Final = 65536
+_CHUNK: Final = 8192  # what one read takes: a long slip on one line must not keep the others waiting
 _CONNECT_TIMEOUT_S: Final = 5.0
 _SERIAL_OPTIONS: Final = {"baud": r"[1-9]\d{2,6}", "parity": "[NEOMS]", "bytes": "[5678]", "stop": "1|1.5|2"}
 
@@ -198,6 +198,21 @@ class _PtyLink(_FileLink):
         self._path.unlink(missing_ok=True)
 
 
+class _DeviceLink(_FileLink):
+    """A printer's device file. usblp reads nothing from a printer without a back channel: that is no hang-up."""
+
+    def read(self) -> bytes:
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            try:
+                return os.read(self._handle, _CHUNK)
+            except OSError as cause:
+                if cause.errno not in {errno.EINVAL, errno.EAGAIN}:
+                    raise HungUpError(
+                        "{name} hung up: {cause}", "", name=self.name, cause=str(cause.strerror)
+                    ) from cause
+        return b""
+
+
 class _PlainFileLink(_FileLink):
     """A regular file: written to, never says anything. Its descriptor cannot be polled, so a pipe's stands for it."""
 
@@ -242,6 +257,11 @@ class _SerialLink(_FileLink):
         # The advisory lock stops nobody who does not ask for it; TIOCEXCL stops ordinary users (terminals.md §11).
         with contextlib.suppress(OSError):
             fcntl.ioctl(handle, termios.TIOCEXCL)
+        # pyserial leaves VMIN=0: a read without bytes would then look like a hang-up instead of "nothing now".
+        with contextlib.suppress(termios.error):
+            settings = termios.tcgetattr(handle)
+            settings[6][termios.VMIN] = 1
+            termios.tcsetattr(handle, termios.TCSANOW, settings)
         super().__init__(address.place, handle)
 
     def close(self) -> None:
@@ -301,7 +321,7 @@ def _open_file(address: Address) -> Link:
     path = Path(address.place)
     if path.exists() and not path.is_file():
         # A printer's device blocks for ever when its paper is out; it must not (faults.md §0, 9).
-        return _FileLink(address.place, os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+        return _DeviceLink(address.place, os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
     return _PlainFileLink(address.place, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
 
 

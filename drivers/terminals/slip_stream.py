@@ -14,7 +14,7 @@ from drivers import typeset
 from drivers.scrub import scrub
 from drivers.tokens import Token, TokenKind, tokenize
 
-LIMIT_KIB: Final = 1024
+LIMIT_KIB: Final = 256
 _LEAST_LIMIT: Final = 1 << 14
 _STYLE_LIMIT: Final = 4096  # what may stand before the first thing printed
 _SEAM: Final = 4096  # a part is cut so far before its end that no card number spans the seam unseen

@@ -238,11 +238,9 @@ def test_a_slip_too_long_comes_in_parts_and_nothing_is_lost():
     assert b"".join(report.raw for report in reports) == b"long list\n" + rows
     assert all(len(report.raw) <= (slip_stream.LIMIT_KIB << 10) + 4096 for report in reports)
     said = [report.fields["warnings"][0] for report in reports]
-    assert [re.findall(r"part (\d+)(, the last one)?", words) for words in said] == [
-        [("1", "")],
-        [("2", "")],
-        [("3", ", the last one")],
-    ]
+    told = [re.findall(r"part (\d+)(, the last one)?", words)[0] for words in said]
+    assert len(told) > 2
+    assert told == [(str(n), ", the last one" if n == len(told) else "") for n in range(1, len(told) + 1)]
     assert all(words.endswith(": long list") for words in said)
     assert len({report.key for report in reports}) == 3
 
