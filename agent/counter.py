@@ -30,6 +30,7 @@ from agent.search import wanted
 from agent.slips.model import Row as SlipRow
 from agent.slips.model import Slip
 from agent.succession import History
+from agent.sync_state import ask_now
 from agent.sync_view import SyncView
 
 SOURCE: Final = "counter"
@@ -280,11 +281,12 @@ class Counter:
         return {"entries": [json.loads(entry.wire()) | {"number": number} for number, entry in found]}
 
     def sync_now(self, _: Asked) -> Row:
-        return {"now": self._parts.sync.wish()}
+        ask_now(self._parts.config.state)
+        return {}
 
     def sync_state(self, asked: Asked) -> Row:
         self._parts.sync.tell(asked.values)
-        return {"now": self._parts.sync.state()["now"]}
+        return {}
 
     def sync_receipt(self, asked: Asked) -> Row:
         """Upstream says it holds the journal up to here: that itself is worth an entry."""
@@ -315,7 +317,8 @@ class Counter:
 
     def succeed(self, asked: Asked) -> Row:
         """Upstream holds another content for this journal: it ends here, the keeper starts anew with a child of it."""
-        self._parts.succeed(asked.text("reason"))
+        if asked.text("journal_id", "") == self._parts.journal.head.journal_id:  # asked again until it has happened
+            self._parts.succeed(asked.text("reason"))
         return {}
 
 

@@ -16,25 +16,18 @@ class SyncView:
         self._last_seq = last_seq
         self._mutex = threading.Lock()
         self._said: dict[str, Any] = {"state": "waiting" if configured else "off"}
-        self._now = 0
 
     def tell(self, values: Mapping[str, Any]) -> None:
         """What the courier says of itself."""
         with self._mutex:
             self._said |= {name: values[name] for name in _SAID if name in values}
 
-    def wish(self) -> int:
-        """Somebody wants everything sent now; the courier sees the count change."""
-        with self._mutex:
-            self._now += 1
-            return self._now
-
     def state(self) -> dict[str, Any]:
         """The block `sync` of the status; what is unsent is counted against the journal as it is now."""
         with self._mutex:
-            said = {**self._said, "now": self._now}
-        if said["state"] != "off":
-            said["unsent"] = max(0, self._last_seq() - int(said.get("cursor") or 0))
+            said = dict(self._said)
+        if said["state"] != "off":  # the courier also counts what former journals still hold
+            said["unsent"] = max(int(said.get("unsent") or 0), self._last_seq() - int(said.get("cursor") or 0), 0)
         return said
 
     def unsent(self) -> dict[str, Any]:

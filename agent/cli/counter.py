@@ -64,7 +64,7 @@ def status(session: Session, as_json: bool) -> None:
     about = words(sync["state"])
     if sync["state"] != "off":
         about += f", {words('{count} unsent', count=sync.get('unsent', 0))}"
-    _line(words("Sync"), about + (f" – {sync['last_error']}" if sync.get("last_error") else ""))
+    _line(words("Sync"), about + (f" – {show.said(words, sync['last_error'])}" if sync.get("last_error") else ""))
     for alarm in state["alarms"]:
         _line(words("Alarm"), words(alarm["what"], **alarm["values"]), "red")
         if alarm["hint"]:

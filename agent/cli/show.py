@@ -10,6 +10,7 @@ import click
 
 from agent.money import Money
 from agent.slips.layout import width
+from agent.words import Words
 
 
 def as_json(value: object) -> None:
@@ -39,3 +40,9 @@ def money(fields: dict[str, Any]) -> str:
     if "amount_minor" not in fields or "currency" not in fields:
         return "?"
     return str(Money(fields["amount_minor"], fields["currency"]))
+
+
+def said(words: Words, told: dict[str, Any]) -> str:
+    """A message with its values, as the courier and alarms hand it on, and its hint."""
+    hint = words(told.get("hint", ""), **told.get("values", {}))
+    return words(told["what"], **told.get("values", {})) + (f" → {hint}" if hint else "")

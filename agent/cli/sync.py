@@ -27,9 +27,11 @@ def status(session: Session, as_json: bool) -> None:
         show.as_json(state)
         return
     words = session.words
-    for name in ("state", "cursor", "unsent", "oldest_unsent_at", "last_ok_at", "last_error"):
+    for name in ("state", "cursor", "unsent", "oldest_unsent_at", "last_ok_at"):
         if state.get(name) not in {None, ""}:
             click.echo(f"{words(name)}: {words(str(state[name]))}")
+    if error := state.get("last_error"):
+        click.echo(f"{words('last_error')}: {show.said(words, error)}")
 
 
 @sync.command()
@@ -49,6 +51,8 @@ def enroll(session: Session, url: str, code: str) -> None:
     from agent import enrol
 
     enrolment = enrol.enrol(session.config, url, code)
+    if not session.config.upstream.url:
+        click.echo(session.words('put url = "{url}" under [upstream] in the configuration', url=url), err=True)
     click.echo(
         session.words(
             "enrolled as {label} at {url}",
