@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from agent.entries import Entry, Kind
 from agent.print_jobs import OPEN
 from agent.search import searchable
-from agent.transactions import Transaction, akin, identity, is_paper, tell, tells_of_payment
+from agent.transactions import Transaction, choose, is_paper, join, names, tell, tells_of_payment
 
+_log: Final = logging.getLogger("slipkeeper.projections")
 _PAPERS: Final = frozenset({Kind.SETTLEMENT, Kind.DETAIL_LIST, Kind.NOTICE, Kind.SLIP})
 
 
 def project(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
-    """Brings the rows up to date with one more entry. Called once per entry, in order."""
+    """Brings the rows up to date with one more entry. Called once per entry, in order, within a transaction.
+
+    An entry whose body is not as its kind wants it (cut, or of another version) is kept as an event: one odd entry
+    must not keep everything behind it out of sight.
+    """
     if entry.line is None:  # purged before it was ever projected: its identity is all that is left
         return
+    connection.execute("savepoint entry")
+    try:
+        _project(connection, number, entry)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.IntegrityError):
+        _log.exception("entry %d (%s) is kept as an event", number, entry.kind)
+        connection.execute("rollback to entry")
+        _project_event(connection, number, entry)
+    connection.execute("release entry")
+
+
+def _project(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
     if tells_of_payment(entry):
         _project_payment(connection, number, entry)
     elif entry.kind in _PAPERS:
@@ -27,41 +44,68 @@ def project(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
         _PROJECTIONS.get(entry.kind, _project_event)(connection, number, entry)
 
 
+_PAYMENT: Final = """
+    select number, at, day, source, body, entries, raw_number, conflict, counted from transactions
+    where number in (select number from payment_names where name = ?) order by number
+"""
+
+
 def _project_payment(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
-    name = identity(entry)
-    row = connection.execute(
-        "select number, identity, at, day, source, body, entries, raw_number from transactions"
-        " where identity = ? or (identity >= ? and identity < ?) order by identity <> ?, number limit 1",
-        (name, *akin(name), name),
-    ).fetchone()
-    payment = tell(_transaction(row) if row else None, number, entry)
-    body = dict(payment.fields)
-    if payment.conflict:
-        body["conflict"] = True
-    found = searchable(payment.fields)
+    found = names(entry)
+    own, *others = ([_transaction(row) for row in connection.execute(_PAYMENT, (name,))] for name in found.sought_as)
+    chosen = choose(entry, own, [payment for group in others for payment in group])
+    before: Transaction | None = None
+    for payment in chosen:
+        before = payment if before is None else join(before, payment)
+    payment = tell(before, number, entry)
+    for other in chosen:
+        if other.number != payment.number:
+            _absorb(connection, payment.number, other.number)
+    _put_payment(connection, payment)
+    connection.executemany(
+        "insert into payment_names(name, number) values(?,?) on conflict do nothing",
+        [(name, payment.number) for name in found.all],
+    )
+    connection.execute("insert into payment_entries(entry, number) values(?,?)", (number, payment.number))
+
+
+def _absorb(connection: sqlite3.Connection, number: int, gone: int) -> None:
+    """Two payments turned out to be one: what pointed to the younger points to the older."""
+    connection.execute("update or ignore payment_names set number = ? where number = ?", (number, gone))
+    connection.execute("delete from payment_names where number = ?", (gone,))
+    connection.execute("update payment_entries set number = ? where number = ?", (number, gone))
+    connection.execute("delete from transactions where number = ?", (gone,))
+    connection.execute("delete from transaction_words where rowid = ?", (gone,))
+
+
+def _put_payment(connection: sqlite3.Connection, payment: Transaction) -> None:
+    fields = payment.fields
+    found = searchable(fields)
+    values: Iterable[object] = (
+        payment.number,
+        payment.at,
+        payment.day,
+        payment.source,
+        fields.get("transaction_type", "other"),
+        fields.get("outcome", "unknown"),
+        fields.get("amount_minor"),
+        fields.get("currency"),
+        found.last_four,
+        found.trace_no,
+        fields.get("rrn"),
+        fields.get("auth_code"),
+        found.time,
+        json.dumps(dict(fields), ensure_ascii=False),
+        json.dumps(payment.entries),
+        payment.raw,
+        payment.conflict,
+        payment.counted,
+    )
     connection.execute(
-        "insert or replace into transactions(number, identity, at, day, source, transaction_type, outcome,"
-        " amount_minor, currency, last_four, trace_no, rrn, auth_code, time, body, entries, raw_number)"
-        " values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            payment.number,
-            payment.identity,
-            payment.at,
-            payment.day,
-            payment.source,
-            body.get("transaction_type", "other"),
-            body.get("outcome", "unknown"),
-            body.get("amount_minor"),
-            body.get("currency"),
-            found.last_four,
-            body.get("trace_no"),
-            body.get("rrn"),
-            body.get("auth_code"),
-            found.time,
-            json.dumps(body, ensure_ascii=False),
-            json.dumps(payment.entries),
-            payment.raw,
-        ),
+        "insert or replace into transactions(number, at, day, source, transaction_type, outcome, amount_minor,"
+        " currency, last_four, trace_no, rrn, auth_code, time, body, entries, raw_number, conflict, counted)"
+        " values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        tuple(values),
     )
     connection.execute("delete from transaction_words where rowid=?", (payment.number,))
     connection.execute("insert into transaction_words(rowid, words) values(?,?)", (payment.number, found.words))
@@ -83,10 +127,9 @@ def _project_paper(connection: sqlite3.Connection, number: int, entry: Entry) ->
 
 
 def _transaction(row: tuple[Any, ...]) -> Transaction:
-    number, name, at, day, source, text, entries, raw = row
-    body = json.loads(text)
-    conflict = body.pop("conflict", False)
-    return Transaction(number, name, at, day, source, body, tuple(json.loads(entries)), raw, conflict)
+    number, at, day, source, body, entries, raw, conflict, counted = row
+    told = tuple(json.loads(entries))
+    return Transaction(number, at, day, source, json.loads(body), told, raw, bool(conflict), counted)
 
 
 def _project_event(connection: sqlite3.Connection, number: int, entry: Entry) -> None:

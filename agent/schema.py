@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
 JOURNAL_VERSION: Final = 1
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2  # an index of another version is thrown away and computed again
 
 
 def migrate(connection: sqlite3.Connection, what: str) -> None:
@@ -128,11 +128,10 @@ JOURNAL_PARTS: Final = dict(_parts(_JOURNAL_001))
 
 # Everything here can be computed again from the entries. `number` is the place in the whole succession of journals.
 _INDEX_001: Final = (
-    "create table bookmark(name text primary key, number integer not null) strict, without rowid",
+    "create table bookmark(name text primary key, number integer not null, hash blob not null) strict, without rowid",
     """
     create table transactions(
         number integer primary key,
-        identity text not null unique,
         at text not null,
         day text not null,
         source text not null,
@@ -147,9 +146,20 @@ _INDEX_001: Final = (
         time text,
         body text not null,
         entries text not null,
-        raw_number integer
+        raw_number integer,
+        conflict integer not null,
+        counted integer
     ) strict
     """,
+    # How a payment is found again when somebody tells of it again: see agent.transactions.
+    """
+    create table payment_names(name text not null, number integer not null, primary key(name, number))
+    strict, without rowid
+    """,
+    "create index payment_names_number on payment_names(number)",
+    "create table payment_entries(entry integer primary key, number integer not null) strict",
+    "create index payment_entries_number on payment_entries(number)",
+    "create index transactions_counted on transactions(counted)",
     "create index transactions_day on transactions(day, number)",
     "create index transactions_amount on transactions(amount_minor, number)",
     "create index transactions_last_four on transactions(last_four, number)",

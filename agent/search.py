@@ -53,6 +53,7 @@ class Searchable:
     """What of a payment can be looked up besides its own columns."""
 
     last_four: str | None
+    trace_no: str | None
     time: str | None
     words: str
 
@@ -87,7 +88,13 @@ def searchable(fields: Mapping[str, Any]) -> Searchable:
     texts = [str(fields[name]) for name in _WORD_FIELDS if name in fields]
     texts += [_CHINESE[text] for text in texts if text in _CHINESE]
     words = [word for text in texts for word in _split(text)]
-    return Searchable(last_four, moment.group(1) if moment else None, " ".join(dict.fromkeys(words)))
+    trace = _trace(str(fields["trace_no"])) if "trace_no" in fields else None
+    return Searchable(last_four, trace, moment.group(1) if moment else None, " ".join(dict.fromkeys(words)))
+
+
+def _trace(text: str) -> str:
+    """Terminals print 000345, people type 345."""
+    return text.lower().lstrip("0") or "0"
 
 
 def _condition(word: str, currency: str) -> tuple[str, list[object]]:
@@ -106,9 +113,9 @@ def _condition(word: str, currency: str) -> tuple[str, list[object]]:
     if word.isdecimal() and len(word) == 4:
         choices.append("last_four = ?")
         values.append(word)
-    if word.isdecimal() and len(word) <= 6:
+    if word.isalnum() and len(word) <= 12:
         choices.append("trace_no = ?")
-        values.append(word.zfill(6))
+        values.append(_trace(word))
     parts = _split(word)
     if parts:
         match = " AND ".join(f'"{part}"*' for part in parts)
