@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import itertools
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 
 from tests.upstream.box import Client, Journal
-from tests.upstream.running import REPOSITORY, Running, drop_schema, postgres_schema
+from tests.upstream.running import Running, drop_schema, postgres_schema
 
 _numbers = itertools.count(1)
 
@@ -67,17 +64,3 @@ def client() -> Iterator[Callable[..., Client]]:
     yield make
     for one in made:
         one.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def chinese() -> None:
-    """The Chinese catalogue as the package ships it, compiled when it is older than its source."""
-    source = REPOSITORY / "upstream/locale/zh_Hans/LC_MESSAGES/django.po"
-    compiled = source.with_suffix(".mo")
-    if compiled.exists() and compiled.stat().st_mtime >= source.stat().st_mtime:
-        return
-    with source.open("rb") as file:
-        catalogue = read_po(file, locale="zh_Hans")
-    with tempfile.NamedTemporaryFile(dir=source.parent, delete=False) as file:
-        write_mo(file, catalogue)
-    os.replace(file.name, compiled)  # whole or not at all: other workers read it

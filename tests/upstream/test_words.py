@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from tests.upstream.running import REPOSITORY
@@ -42,3 +43,19 @@ def test_the_catalogue_is_whole():
             assert not ids[0] or set(re.findall(r"%\(\w+\)s", string)) == places, ids
     assert len(said()) > 60
     assert known - {""} == said()
+
+
+def test_the_compiled_catalogue_is_of_today():
+    """`pybabel compile -D django -d upstream/locale` makes it."""
+    folder = UPSTREAM / "locale/zh_Hans/LC_MESSAGES"
+    with (folder / "django.po").open("rb") as source, (folder / "django.mo").open("rb") as compiled:
+        assert _strings(read_mo(compiled)) == _strings(read_po(source, locale="zh_Hans"))
+
+
+def _strings(catalogue):
+    """Sentences and their translations; plurals come as lists from one reader and as tuples from the other."""
+    return {_parts(message.id): _parts(message.string) for message in catalogue if message.id}
+
+
+def _parts(text):
+    return tuple(part for part in ([text] if isinstance(text, str) else text) if part)
