@@ -94,13 +94,14 @@ class History:
 
     def hash_at(self, number: int) -> bytes:
         """The chain up to and including entry `number`, b"" where nobody knows it any more."""
-        newest, stretch = self._look(), self._stretch(number)
+        stretch = self._stretch(number)
         if stretch is not None:
             return stretch.reader.hash_at(number - stretch.base) or b""
-        if newest is None or number != newest[0]:
+        following = next((stretch for stretch in self._stretches if stretch.base == number), None)
+        if following is None:
             return b""
         # The end of a journal that is gone: the one that follows it says what it was.
-        return bytes.fromhex(newest[1].meta()["parent_head"]) or newest[1].hash_at(0) or b""
+        return bytes.fromhex(following.reader.meta()["parent_head"]) or following.reader.hash_at(0) or b""
 
     def find(self, source: str, kind: str, key: str) -> tuple[int, Entry] | None:
         """The entry with this identity, the newest journal first."""
