@@ -38,7 +38,9 @@ def report_of(slip: CapturedSlip, charset: str) -> Report:
     warnings: list[Json] = [*_warnings(slip, text), *(reading.warnings if reading else ())]
     if warnings:
         fields["warnings"] = warnings
-    return Report(kind, _key(kind, fields) or f"sha256:{digest}", fields, slip.data)
+    # Parts of one long slip may be the same byte for byte and are still two stretches of paper.
+    content = f"sha256:{digest}:{slip.part}" if slip.part else f"sha256:{digest}"
+    return Report(kind, _key(kind, fields) or content, fields, slip.data)
 
 
 def _warnings(slip: CapturedSlip, text: str) -> list[str]:

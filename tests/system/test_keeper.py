@@ -161,7 +161,7 @@ def test_rubbish_on_the_line_loses_nothing_behind_it(box, rubbish):
 
 
 def test_a_slip_of_ten_megabytes_is_kept_in_parts_and_the_next_one_is_read(box):
-    text = "商品 一件 12.00\n".encode("gb18030")
+    text = "商品名称很长的一件商品            1    12.00\n".encode("gb18030")
     with box.call(box.tap) as line:
         line.settimeout(60)
         line.sendall(b"\x1b@" + text * (10_000_000 // len(text)) + b"\x1dV\x00")
