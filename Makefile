@@ -25,7 +25,8 @@ docs: $(READY)
 	$(BIN)/python docs/make.py
 
 words: $(READY)
-	$(BIN)/pybabel compile -D slipkeeper -d agent/locale
+	$(BIN)/pybabel -q compile -D slipkeeper -d agent/locale
+	$(BIN)/pybabel -q compile -D django -d upstream/locale
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
