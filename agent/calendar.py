@@ -29,6 +29,7 @@ _log: Final = logging.getLogger("slipkeeper.calendar")
 _LOOK_S: Final = 300.0  # the clock may be set at any time, so never sleep longer
 _EMPTY_DAYS: Final = 31  # longer silences are one gap, not a roll of empty lists
 _LATE: Final = timedelta(minutes=15)
+_LONGEST_BATCH: Final = timedelta(days=60)  # terminals insist on settling long before
 _PAGE: Final = 500
 
 Row = dict[str, Any]
@@ -197,7 +198,14 @@ class Calendar:
             blind=self._index.events(Kind.BLIND, span.after, span.last),
             clock=[str(step.get("what", "")) for step in self._index.events(Kind.CLOCK, span.after, span.last)],
         )
-        return settlement.day_list(period, payments, list(reversed(settlements)), doubts)
+        since = (date.fromisoformat(day) - _LONGEST_BATCH).isoformat()
+        return settlement.day_list(
+            period,
+            payments,
+            list(reversed(settlements)),
+            doubts,
+            lambda terminal_id, batch_no: self._index.batch(terminal_id, batch_no, since),
+        )
 
 
 def _closing(listed: Row, *, print_list: bool) -> Draft:

@@ -151,6 +151,17 @@ class Index:
         )
         return [{**row, "outcome": "unknown"} if (counted or 0) > last else row for row, counted in rows]
 
+    def batch(self, terminal_id: str, batch_no: str, since: str) -> list[Row]:
+        """Payments of a terminal's batch first told of on the business day `since` or later, oldest first.
+
+        Batch numbers come again, after a million or after a repair: `since` tells the batch from its namesake.
+        """
+        numbers = f"{terminal_id}:{batch_no}:"
+        return self._payments(
+            "number in (select number from payment_names where name >= ? and name < ?) and day >= ? order by number",
+            [numbers, numbers[:-1] + ";", since],
+        )
+
     def _payments(self, where: str, values: Iterable[object]) -> list[Row]:
         return [payment for payment, _ in self._counted(where, values)]
 

@@ -165,8 +165,13 @@ _INDEX_001: Final = (
     "create index transactions_last_four on transactions(last_four, number)",
     "create index transactions_trace on transactions(trace_no, number)",
     "create index transactions_rrn on transactions(rrn)",
-    # Chinese is cut into two-character words by us (words.py of FTS5 knows none), prefixes of two to four are indexed.
-    "create virtual table transaction_words using fts5(words, prefix='2 3 4', detail=none)",
+    # Words are cut by us (agent.search: Chinese into pairs), so that only blanks part them here; else a letter that one
+    # Unicode version calls a sign would make a word two words, and a look-up an error. Prefixes of 2 to 4 are indexed.
+    """
+    create virtual table transaction_words using fts5(
+        words, prefix='2 3 4', detail=none, tokenize="unicode61 categories 'L* N* M* P* S* C*'"
+    )
+    """,
     """
     create table papers(
         number integer primary key,

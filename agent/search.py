@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from agent.money import exponent
 
-_AMOUNT: Final = re.compile(r"[￥¥$€£]?(\d{1,10})(?:[.](\d{1,3}))?")
+_AMOUNT: Final = re.compile(r"[￥¥$€£]?(0|[1-9]\d{0,9})(?:[.](\d{1,3}))?")
 _TIME: Final = re.compile(r"([01]?\d|2[0-3])[:：]([0-5]\d)?")
 _WORD_FIELDS: Final = (
     "merchant_name",

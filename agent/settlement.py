@@ -7,7 +7,7 @@ Only approved payments count. Void, refund and the like carry their direction in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -63,10 +63,17 @@ def unknown(payments: Iterable[Fields]) -> list[Fields]:
     return [p for p in payments if p.get("outcome") not in {Outcome.APPROVED, Outcome.DECLINED}]
 
 
-def against_terminals(payments: Sequence[Fields], settlements: Iterable[Fields]) -> list[dict[str, Any]]:
+Batch = Callable[[str, str], Sequence[Fields]]
+
+
+def against_terminals(
+    payments: Sequence[Fields], settlements: Iterable[Fields], batch: Batch | None = None
+) -> list[dict[str, Any]]:
     """Per terminal: our totals of the batches it settled beside its own, and the difference by currency.
 
-    `theirs` is None while the terminal has not settled. A difference is ours minus theirs; an empty list says equal.
+    A batch begins and ends when the terminal settles, a day at the cut-off: `batch(terminal_id, batch_no)` gives all
+    payments of a batch, on whatever list they stand. `theirs` is None while the terminal has not settled. A difference
+    is ours minus theirs; an empty list says equal.
     """
     settled: dict[str, list[Fields]] = defaultdict(list)
     for settlement in settlements:
@@ -76,13 +83,14 @@ def against_terminals(payments: Sequence[Fields], settlements: Iterable[Fields])
     for terminal_id in sorted({p["terminal_id"] for p in payments if "terminal_id" in p} | set(settled)):
         ours = [p for p in payments if p.get("terminal_id") == terminal_id]
         # A settlement that states no totals says that the terminal settled, not what it holds.
-        theirs = [settlement for settlement in settled.get(terminal_id, []) if settlement.get("totals")] or None
-        if theirs is None:
+        theirs = _once_each(settlement for settlement in settled.get(terminal_id, []) if settlement.get("totals"))
+        if not theirs:
             rows.append({"terminal_id": terminal_id, "ours": totals(ours), "theirs": None, "difference": []})
             continue
-        batches = {settlement.get("batch_no") for settlement in theirs}
-        if None not in batches:
-            ours = [p for p in ours if p.get("batch_no") in batches]
+        batches = sorted({str(settlement.get("batch_no", "")) for settlement in theirs})
+        if "" not in batches:
+            held = [p for number in batches for p in batch(terminal_id, number)] if batch else ours
+            ours = [p for p in held if p.get("terminal_id") == terminal_id and p.get("batch_no") in batches]
         rows.append(_compared(terminal_id, ours, theirs))
     return rows
 
@@ -100,7 +108,7 @@ def _compared(terminal_id: str, ours: Sequence[Fields], settlements: Sequence[Fi
             "amount_minor": line.get("amount_minor", 0),
         }
         for settlement in settlements
-        for line in settlement.get("totals", [])
+        for line in _own_lines(settlement.get("totals", []))
         if line.get("count", 0) or line.get("amount_minor", 0)
     ]
     difference: dict[str, int] = defaultdict(int)
@@ -113,6 +121,20 @@ def _compared(terminal_id: str, ours: Sequence[Fields], settlements: Sequence[Fi
         "theirs": theirs,
         "difference": [{"currency": c, "amount_minor": minor} for c, minor in sorted(difference.items()) if minor],
     }
+
+
+def _once_each(settlements: Iterable[Fields]) -> list[Fields]:
+    """One settlement a batch, the last one told: the till's answer and the printed slip tell of the same."""
+    known: dict[object, Fields] = {}
+    for place, settlement in enumerate(settlements):
+        known[settlement.get("batch_no") or place] = settlement
+    return list(known.values())
+
+
+def _own_lines(lines: Sequence[Fields]) -> Sequence[Fields]:
+    """Lines that do not repeat each other: a terminal that tells domestic and foreign may add them up as "all" too."""
+    parts = [line for line in lines if line.get("group", "all") != "all"]
+    return parts or lines
 
 
 def _sums(payments: Iterable[Fields], names: tuple[str, ...], *, signed: bool = False) -> list[dict[str, Any]]:
@@ -164,7 +186,11 @@ class Doubts:
 
 
 def day_list(
-    period: Period, payments: Sequence[Fields], settlements: Sequence[Fields], doubts: Doubts
+    period: Period,
+    payments: Sequence[Fields],
+    settlements: Sequence[Fields],
+    doubts: Doubts,
+    batch: Batch | None = None,
 ) -> dict[str, Any]:
     """The whole list as plain data: what the template shows, the journal stores and the desk answers."""
     return {
@@ -179,5 +205,5 @@ def day_list(
         "unsynced": dict(doubts.unsynced or {"count": 0, "since": ""}),
         "blind": [dict(blind) for blind in doubts.blind],
         "clock": list(doubts.clock),
-        "terminals": against_terminals(payments, settlements),
+        "terminals": against_terminals(payments, settlements, batch),
     }
