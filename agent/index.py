@@ -81,8 +81,7 @@ class Index:
         row = self._connection.execute("select number, hash from bookmark where name='entries'").fetchone()
         if row is None:
             return True
-        now = self._history.hash_at(row[0])
-        return now in {b"", row[1]}
+        return row[0] <= self._history.last() and self._history.hash_at(row[0]) in {b"", row[1]}
 
     def catch_up(self) -> int:
         """Projects every entry not projected yet and returns the number of the newest. Any thread may call it."""

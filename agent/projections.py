@@ -14,6 +14,7 @@ from agent.search import searchable
 from agent.transactions import Transaction, choose, is_paper, join, names, tell, tells_of_payment
 
 _log: Final = logging.getLogger("slipkeeper.projections")
+_ODD: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 _PAPERS: Final = frozenset({Kind.SETTLEMENT, Kind.DETAIL_LIST, Kind.NOTICE, Kind.SLIP})
 
 
@@ -28,7 +29,7 @@ def project(connection: sqlite3.Connection, number: int, entry: Entry) -> None:
     connection.execute("savepoint entry")
     try:
         _project(connection, number, entry)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.IntegrityError):
+    except (*_ODD, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError):
         _log.exception("entry %d (%s) is kept as an event", number, entry.kind)
         connection.execute("rollback to entry")
         _project_event(connection, number, entry)
