@@ -47,6 +47,7 @@ _SUCCEED: Final = "journal.succeed"  # left behind for the next start: the journ
 _PROVEN_AT_START: Final = 2000  # entries; the rest is proven at night
 _REMEMBER_S: Final = 60.0
 _CLOCK_STEP_MS: Final = 2000
+_AFTER_THE_ACK_S: Final = 0.05  # projections let the acknowledgement go first, and gather what comes in a burst
 _log: Final = logging.getLogger("slipkeeper.keeper")
 
 
@@ -252,9 +253,9 @@ def _print_step(printing: Printing, mono_s: Callable[[], float]) -> float:
 
 def _follow(journal: Journal, index: Index) -> float:
     """Projects as entries come; wakes at least every half minute."""
-    index.catch_up()
-    journal.wait(journal.head.seq, 30.0)
-    return 0.0
+    number = index.catch_up()
+    journal.wait(number - journal.head.base, 30.0)
+    return _AFTER_THE_ACK_S
 
 
 def _recall(index: Index) -> Callable[[str], Job | None]:
