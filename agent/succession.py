@@ -37,6 +37,7 @@ __all__ = [
 
 SUCCEEDED: Final = "journal_succeeded"  # the alarm that says so
 _MARK: Final = "journal.mark"  # what the box remembers of its journal: id, base, seq, head
+_PAUSE_MS: Final = 60_000  # between two journals begun in a row
 _log: Final = logging.getLogger("slipkeeper.succession")
 
 
@@ -64,6 +65,7 @@ class _Lasting(Journal):
         self._now = stamp
         super().__init__(current_path(state).parent, stamp=stamp, salt=salt, journal_id=new_id(), parent=parent)
         self._device = _device(state)
+        self._followed_ms = -_PAUSE_MS
 
     def append(self, drafts: list[Draft]) -> list[Written]:
         with self._mutex:
@@ -75,10 +77,12 @@ class _Lasting(Journal):
 
     def _follow(self, damage: DamagedJournal) -> None:
         """Begins the next journal, with the alarm that says why as its first entry."""
-        # A journal hardly begun: it is not the file that is bad, but what holds it. Another device: the disk was
-        # unplugged, and what is written now would vanish under it when it comes back.
-        if self.head.seq == 0 or self._device != _device(self._state):
+        # Again so soon: it is not the file that is bad, but what holds it. Another device: the disk was unplugged, and
+        # what is written now would vanish under it when it comes back.
+        now_ms = self._now().mono_ms
+        if now_ms - self._followed_ms < _PAUSE_MS or self._device != _device(self._state):
             raise NotRecorded("the journal could not be written: {cause}", damage.hint, cause=str(damage)) from damage
+        self._followed_ms = now_ms
         _log.error("the journal ends at %d: %s", self.head.seq, damage)
         remember(self._state, self.head)
         try:
