@@ -104,6 +104,7 @@ def _total(line: Mapping[str, Json]) -> bool:
         "group": _one_of(*_GROUPS),
         # 借记 and 贷记 are all some terminals and the host's answer say of a side
         "transaction_type": _one_of(*TransactionType, "debit", "credit"),
+        "card_scheme": _text,  # ZVT terminals add up by card organisation
         "count": _minor,
         "amount_minor": _minor,
         "currency": _shaped(_CURRENCY),
