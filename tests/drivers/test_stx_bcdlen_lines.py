@@ -124,11 +124,14 @@ def test_the_scan_sees_a_payment():
 
 
 def test_only_questions_are_framed():
-    """By construction: encode() is called nowhere in the agent's terminals but on a question's data, and a question
-    has no parameter an amount fits in."""
+    """By construction: encode() is called nowhere in this driver but on a question's data, and a question has no
+    parameter an amount fits in. (Other drivers' tests hold their own.)"""
+    ours = ("stx_", "linkpos", "hk_text", "nac_8583", "iso8583")
     allowed = {"ask_last": ["acquirer"], "ask_settlement": ["acquirer", "host"], "_request": ["code"]}
     framed, builders = set(), {}
     for path in sorted(Path(drivers.terminals.__path__[0]).glob("*.py")):
+        if not path.name.startswith(ours):
+            continue
         tree = ast.parse(path.read_text())
         assert "simulators" not in ast.dump(tree)
         for node in ast.walk(tree):
