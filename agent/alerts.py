@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from agent.entries import Draft, Kind
+from agent.entries import Draft, Kind, canonical
 from agent.errors import SlipkeeperError
 from agent.fields import Json
 
 SOURCE: Final = "alarm"
+_OWED: Final = 1000  # alarms that wait for the journal; of a fault that comes and goes all night the newest tell enough
 _log: Final = logging.getLogger("slipkeeper.alerts")
 
 
@@ -40,6 +41,7 @@ class Alarms:
         self._mutex = threading.Lock()
         self._on: dict[str, Alarm] = {}
         self._owed: list[Draft] = []
+        self._told = 0
 
     def restore(self, codes: dict[str, Alarm]) -> None:
         """The alarms that were on when the agent last stopped."""
@@ -50,15 +52,16 @@ class Alarms:
         with self._mutex:
             if alarm.code in self._on:
                 return
-            self._on[alarm.code] = alarm
-            _log.warning("alarm %s: %s", alarm.code, alarm.what.format(**alarm.values))
             body: dict[str, Json] = {
                 "code": alarm.code,
                 "what": alarm.what,
                 "hint": alarm.hint,
                 "values": dict(alarm.values),
             }
-            self._owed.append(Draft(Kind.ALARM, SOURCE, f"{alarm.code}:{self._now()}", body))
+            canonical(body)  # what cannot be written down is refused here, not found out at the journal again and again
+            self._on[alarm.code] = alarm
+            _log.warning("alarm %s: %s %s", alarm.code, alarm.what, dict(alarm.values))
+            self._owe(Kind.ALARM, alarm.code, body)
         self.settle()
 
     def clear(self, code: str) -> None:
@@ -66,20 +69,26 @@ class Alarms:
             if self._on.pop(code, None) is None:
                 return
             _log.info("alarm %s is over", code)
-            self._owed.append(Draft(Kind.ALARM_END, SOURCE, f"{code}:{self._now()}", {"code": code}))
+            self._owe(Kind.ALARM_END, code, {"code": code})
         self.settle()
+
+    def _owe(self, kind: Kind, code: str, body: dict[str, Json]) -> None:
+        """The count keeps two alarms of one millisecond, or of a clock set back, from being taken for one."""
+        self._told += 1
+        self._owed.append(Draft(kind, SOURCE, f"{code}:{self._now()}:{self._told}", body))
+        del self._owed[:-_OWED]
 
     def settle(self) -> None:
         """Journals what is owed. An alarm about the journal itself waits until it can be written."""
         with self._mutex:
-            owed, self._owed = self._owed, []
-            if not owed:
+            if not self._owed:
                 return
             try:
-                self._append(owed)
+                self._append(list(self._owed))
             except SlipkeeperError as error:
                 _log.warning("alarms cannot be journalled yet: %s", error)
-                self._owed = owed + self._owed
+            else:
+                self._owed.clear()
 
     def on(self) -> list[Alarm]:
         with self._mutex:

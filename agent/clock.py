@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import time
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -33,8 +32,7 @@ class SystemClock:
             self._boot = _BOOT_ID.read_text().strip()
         except OSError:
             self._boot = ""
-        name = ctypes.util.find_library("c")
-        self._libc = ctypes.CDLL(name) if name else None
+        self._libc = ctypes.CDLL(None)  # what is loaded already; looking a library up by name runs a compiler
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -47,7 +45,7 @@ class SystemClock:
 
     def synced(self) -> bool | None:
         """True, False, or None where the kernel does not say. `struct timex` is 208 bytes on 64 bit, less on 32."""
-        if self._libc is None or not hasattr(self._libc, "adjtimex"):
+        if not hasattr(self._libc, "adjtimex"):
             return None
         state = self._libc.adjtimex(ctypes.create_string_buffer(512))
         return None if state < 0 else state != _TIME_ERROR

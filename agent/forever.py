@@ -34,6 +34,11 @@ class Stop:
     def stopped(self) -> bool:
         return self._stopped
 
+    @property
+    def pokes(self) -> int:
+        """How often it was poked so far: taken before a step, no poke during the step is missed."""
+        return self._pokes
+
     def stop(self) -> None:
         with self._changed:
             self._stopped = True
@@ -46,17 +51,18 @@ class Stop:
             self._pokes += 1
             self._changed.notify_all()
 
-    def sleep(self, seconds: float) -> None:
-        """Waits, at most so long; ends early by `stop` or `poke`."""
+    def sleep(self, seconds: float, seen: int | None = None) -> None:
+        """Waits, at most so long; ends early by `stop` or `poke`, at once when poked since `pokes` was `seen`."""
         with self._changed:
-            seen = self._pokes
-            self._changed.wait_for(lambda: self._stopped or self._pokes != seen, max(0.0, seconds))
+            since = self._pokes if seen is None else seen
+            self._changed.wait_for(lambda: self._stopped or self._pokes != since, max(0.0, seconds))
 
 
 def repeat(name: str, step: Callable[[], float], stop: Stop, *, sacred: bool = False) -> None:
     """Runs `step` until `stop`. Returns only then."""
     failures = 0
     while not stop.stopped:
+        seen = stop.pokes
         try:
             wait_s = step()
             if failures:
@@ -74,7 +80,7 @@ def repeat(name: str, step: Callable[[], float], stop: Stop, *, sacred: bool = F
             failures += 1
             wait_s = _backoff(failures)
         if wait_s > 0:
-            stop.sleep(wait_s)
+            stop.sleep(wait_s, seen)
 
 
 def start(name: str, step: Callable[[], float], stop: Stop, *, sacred: bool = False) -> threading.Thread:

@@ -25,7 +25,10 @@ class Words:
 
     def __call__(self, message: str, /, **values: object) -> str:
         text = self._catalogue.gettext(message) if message else ""
-        return text.format(**values) if values else text
+        try:
+            return text.format(**values) if values else text
+        except (LookupError, ValueError, AttributeError):  # a place nobody fills, in words that came from elsewhere
+            return text
 
     def error(self, error: SlipkeeperError) -> tuple[str, str]:
         """What happened and the hint, in this language."""
