@@ -79,7 +79,7 @@ class Printer:
     driver: str = _help("slipkeeper drivers lists them", "escpos")
     columns: int = _help("48 for 80 mm paper, 32 for 58 mm", 48)
     charset: str = _help("gb18030, gbk or gb2312: what the printer's font knows", "gb18030")
-    level: int = _help("what it can prove: 0 nothing, 1 its status (slipkeeper print probe)", 1)
+    level: int = _help("what it can prove: 0 nothing, 1 how it is when asked", 1)
 
 
 @dataclass(frozen=True, slots=True)

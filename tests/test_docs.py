@@ -8,12 +8,15 @@ import re
 import string
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from agent.cli import slipkeeper
+from agent.config import Day, Printer, Shop, Storage, Terminal, Upstream
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
@@ -132,6 +135,33 @@ def test_readme_commands_exist(line):
             return
         words.pop()  # an argument of the command (a name, a word to search for)
     pytest.fail(f"no such command: {line}")
+
+
+def test_every_command_a_hint_names_exists():
+    """A hint is the next thing to do; it must be there to be done."""
+    said = [*ALL, *(path.read_text() for path in (ROOT / "config.example.toml", ROOT / "docs" / "decisions.md"))]
+    said += [
+        str(member.metadata)
+        for section in (Shop, Storage, Day, Terminal, Printer, Upstream)
+        for member in fields(section)
+    ]
+    named = {tuple(words.split()) for text in said for words in re.findall(r"slipkeeper ((?:[a-z]+ ?){1,2})", text)}
+    assert len(named) > 10
+    assert [words for words in sorted(named) if not _is_command(words)] == []
+
+
+def _is_command(words: tuple[str, ...]) -> bool:
+    """Whether the first word is a command, and the second one of its own where it has any."""
+    context = click.Context(slipkeeper)
+    command = slipkeeper.get_command(context, words[0])
+    if isinstance(command, click.Group) and len(words) > 1 and not command.invoke_without_command:
+        return words[1] in command.list_commands(context)
+    return command is not None
+
+
+def test_a_command_that_is_not_there_would_be_noticed():
+    assert not _is_command(("no", "such"))
+    assert not _is_command(("journal", "repair"))
 
 
 def test_the_map_of_the_readme_names_what_is_there():

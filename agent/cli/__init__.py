@@ -18,11 +18,11 @@ from agent.errors import SlipkeeperError
 
 # command → where it is; the help of the whole tool must not import the whole tool
 _COMMANDS: Final = {
-    "backup": "",
     "config": "agent.cli.settings:config",
     "day": "agent.cli.days:day",
     "decode": "agent.cli.drivers:decode",
     "demo": "agent.cli.demo:demo",
+    "doctor": "agent.cli.doctor:doctor",
     "drivers": "agent.cli.drivers:drivers",
     "enroll": "agent.cli.sync:enroll",
     "journal": "agent.cli.journal:journal",
