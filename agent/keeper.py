@@ -84,6 +84,8 @@ class Keeper:
         self._watch(journal)
         notify("STOPPING=1")
         capturing.join(5)
+        if not capturing.is_alive():
+            capture.close()
         desk.server_close()
         config.socket.unlink(missing_ok=True)
         journal.append([Draft(Kind.STOP, SOURCE, self._now(), {"version": __version__})])
