@@ -21,7 +21,7 @@ def names(group: str) -> list[str]:
 
 def terminal(name: str) -> TerminalDriver:
     """The terminal driver called `name`. Raises UsageError with the nearest name."""
-    driver = _entry(TERMINALS, name).load()
+    driver = _load(TERMINALS, name)
     if not isinstance(driver, TerminalDriver):
         raise UsageError("the driver {name} is no terminal driver", "reinstall the package that brings it", name=name)
     return driver
@@ -29,10 +29,24 @@ def terminal(name: str) -> TerminalDriver:
 
 def printer(name: str) -> PrinterDriver:
     """The printer driver called `name`. Raises UsageError with the nearest name."""
-    driver = _entry(PRINTERS, name).load()
+    driver = _load(PRINTERS, name)
     if not isinstance(driver, PrinterDriver):
         raise UsageError("the driver {name} is no printer driver", "reinstall the package that brings it", name=name)
     return driver
+
+
+def _load(group: str, name: str) -> object:
+    """What an entry point names. A stranger's driver that cannot be imported is said, not raised through us."""
+    entry = _entry(group, name)
+    try:
+        return entry.load()
+    except (ImportError, AttributeError, SyntaxError) as cause:
+        raise UsageError(
+            "the driver {name} cannot be loaded: {cause}",
+            "reinstall the package that brings it",
+            name=name,
+            cause=str(cause),
+        ) from cause
 
 
 def _entry(group: str, name: str) -> EntryPoint:

@@ -27,22 +27,8 @@ _CHUNK = 65536
 def drivers(session: Session, as_json: bool) -> None:
     """List installed drivers of terminals and printers."""
     words = session.words
-    rows: list[dict[str, Any]] = []
-    for name in plugins.names(plugins.TERMINALS):
-        driver = plugins.terminal(name)
-        settings = {s.name: {"default": s.default, "why": s.why, "choices": list(s.choices)} for s in driver.settings}
-        rows.append(
-            {
-                "kind": "terminal",
-                "name": name,
-                "summary": driver.summary,
-                "modes": sorted(driver.modes),
-                "settings": settings,
-            }
-        )
-    for name in plugins.names(plugins.PRINTERS):
-        printer = plugins.printer(name)
-        rows.append({"kind": "printer", "name": name, "summary": printer.summary, "charsets": list(printer.charsets)})
+    rows = [_told("terminal", name) for name in plugins.names(plugins.TERMINALS)]
+    rows += [_told("printer", name) for name in plugins.names(plugins.PRINTERS)]
     if as_json:
         show.as_json(rows)
         return
@@ -53,6 +39,20 @@ def drivers(session: Session, as_json: bool) -> None:
         click.echo(f"  {row['summary']}")
         for name, setting in row.get("settings", {}).items():
             click.echo(f"    {name} = {json.dumps(setting['default'])}  {setting['why']}")
+
+
+def _told(kind: str, name: str) -> dict[str, Any]:
+    """What a driver says of itself; one that cannot be loaded is listed with the reason."""
+    row: dict[str, Any] = {"kind": kind, "name": name}
+    try:
+        if kind == "printer":
+            printer = plugins.printer(name)
+            return row | {"summary": printer.summary, "charsets": list(printer.charsets)}
+        driver = plugins.terminal(name)
+    except UsageError as error:
+        return row | {"summary": str(error), "broken": True}
+    settings = {s.name: {"default": s.default, "why": s.why, "choices": list(s.choices)} for s in driver.settings}
+    return row | {"summary": driver.summary, "modes": sorted(driver.modes), "settings": settings}
 
 
 @click.command()
