@@ -22,6 +22,7 @@ from agent.contract import Mode, Setting
 from agent.errors import ConfigError, SlipkeeperError, UsageError
 from agent.tables import NAMES, build, said
 
+_SOCKET_BYTES: Final = 107  # unix(7)
 PLACES: Final = (Path("slipkeeper.toml"), Path("/etc/slipkeeper/config.toml"))
 
 
@@ -119,6 +120,8 @@ def load(path: Path) -> Config:
             path=str(path),
             cause=cause.strerror or str(cause),
         ) from cause
+    except UnicodeDecodeError as cause:
+        raise ConfigError([f"byte {cause.start} is no UTF-8: save the file as UTF-8"], str(path)) from cause
     return parse(text, str(path))
 
 
@@ -133,7 +136,7 @@ def parse(text: str, where: str = "the configuration") -> Config:
     """The configuration a TOML text says. Raises ConfigError with every mistake in it."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as cause:
+    except (ValueError, RecursionError) as cause:  # no TOML, a number without end, tables within tables without end
         raise ConfigError([str(cause)], where) from cause
     mistakes: list[str] = []
     config: Config = build(Config, data, "", mistakes)
@@ -159,16 +162,38 @@ def _sense(config: Config) -> list[str]:
         mistakes.append(f"day.printer: there is no printer {config.day.printer!r}")
     if config.upstream.url and not re.match(r"https?://.", config.upstream.url):
         mistakes.append("upstream.url: must begin with https:// (or http:// on this machine)")
-    for kind, items in (("terminals", config.terminals), ("printers", config.printers)):
-        names = [item.name for item in items]
-        mistakes += [
-            f"{kind}: the name {name!r} stands twice" for name in sorted({n for n in names if names.count(n) > 1})
-        ]
+    if config.upstream.start_window_s < 0:
+        mistakes.append("upstream.start_window_s: is less than nothing")
+    mistakes += _sense_of_places(config)
+    mistakes += _sense_of_names("terminals", [terminal.name for terminal in config.terminals])
+    mistakes += _sense_of_names("printers", [printer.name for printer in config.printers])
     for place, terminal in enumerate(config.terminals):
         mistakes += [f"terminals[{place}].{mistake}" for mistake in _sense_of_terminal(terminal)]
     for place, printer in enumerate(config.printers):
         mistakes += [f"printers[{place}].{mistake}" for mistake in _sense_of_printer(printer)]
     return mistakes
+
+
+def _sense_of_places(config: Config) -> list[str]:
+    mistakes = []
+    for name, place in (("directory", config.storage.directory), ("socket", config.storage.socket)):
+        # Another working directory would be another journal.
+        if (place or name == "directory") and not (place.startswith("/") and place.isprintable()):
+            mistakes.append(f"storage.{name}: {said(place)} is no absolute path")
+    if len(str(config.socket).encode()) > _SOCKET_BYTES:
+        mistakes.append(
+            f"storage.socket: {config.socket} is too long, a socket's path may be {_SOCKET_BYTES} bytes long"
+        )
+    ports_ = [port for t in config.terminals for port in (t.port, t.till_port)] + [p.port for p in config.printers]
+    used = [port.partition("?")[0] for port in ports_ if port]
+    twice = sorted({port for port in used if used.count(port) > 1 and not port.startswith(("tcp:", "file:"))})
+    return mistakes + [f"the port {port} stands twice" for port in twice]
+
+
+def _sense_of_names(kind: str, names: list[str]) -> list[str]:
+    mistakes = [f"{kind}: the name {name!r} stands twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    wrong = [name for name in names if not name or name != name.strip() or not name.isprintable() or len(name) > 64]
+    return mistakes + [f"{kind}: {said(name)} is no name (1 to 64 signs, no blanks at its ends)" for name in wrong]
 
 
 def _sense_of_terminal(terminal: Terminal) -> list[str]:

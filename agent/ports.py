@@ -25,13 +25,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from agent.errors import TryLater, UsageError
 
 _CHUNK: Final = 8192  # what one read takes: a long slip on one line must not keep the others waiting
 _CONNECT_TIMEOUT_S: Final = 5.0
-_SERIAL_OPTIONS: Final = {"baud": r"[1-9]\d{2,6}", "parity": "[NEOMS]", "bytes": "[5678]", "stop": "1|1.5|2"}
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]+(?:%\w+)?\]", re.ASCII)
+_PORT: Final = re.compile(r"\d{1,5}", re.ASCII)
+_SERIAL_OPTIONS: Final = {"baud": r"[1-9]\d{2,6}", "parity": "[NEOMS]", "bytes": "[5678]", "stop": r"1|1\.5|2"}
+
+
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
 
 
 class HungUpError(TryLater):
@@ -78,26 +88,30 @@ class Link(Protocol):
 
 def parse(url: str) -> Address:
     """The address a URL names. Raises UsageError that says what is wrong with it."""
-    parts = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     hint = (
         "ports look like serial:/dev/ttyUSB0?baud=9600, tcp://host:9100, tcp-listen://0.0.0.0:9100, file:/dev/usb/lp0"
     )
+    try:
+        parts = urlsplit(url if url.isprintable() else "")
+    except ValueError:
+        parts = urlsplit("")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    allowed = _SERIAL_OPTIONS if parts.scheme == "serial" else {}
     if parts.scheme in {"tcp", "tcp-listen"}:
-        if not re.fullmatch(r".+:\d{1,5}", parts.netloc) or int(parts.netloc.rpartition(":")[2]) > 65535:
+        place = parts.netloc
+        host, _, port = place.rpartition(":")
+        if not (_HOST.fullmatch(host) and _PORT.fullmatch(port)) or int(port) > 65535:
             raise UsageError("{url} names no host and port", hint, url=url)
-        return Address(parts.scheme, parts.netloc, options)
-    if parts.scheme in {"serial", "pty", "file"}:
-        if not parts.path.startswith("/"):
+    elif parts.scheme in {"serial", "pty", "file"}:
+        place = parts.path
+        if not place.startswith("/"):
             raise UsageError("{url} names no absolute path", hint, url=url)
-        allowed = _SERIAL_OPTIONS if parts.scheme == "serial" else {}
-        for name, value in options.items():
-            if name not in allowed or not re.fullmatch(allowed[name], value):
-                raise UsageError(
-                    "{url}: {name}={value} is no setting of this port", hint, url=url, name=name, value=value
-                )
-        return Address(parts.scheme, parts.path, options)
-    raise UsageError("{url} is no port", hint, url=url)
+    else:
+        raise UsageError("{url} is no port", hint, url=url)
+    for name, value in options.items():
+        if name not in allowed or not re.fullmatch(allowed[name], value):
+            raise UsageError("{url}: {name}={value} is no setting of this port", hint, url=url, name=name, value=value)
+    return Address(parts.scheme, place, options)
 
 
 def open_link(address: Address) -> Link:
@@ -105,7 +119,7 @@ def open_link(address: Address) -> Link:
     opener = {"serial": _open_serial, "pty": _open_pty, "tcp": _open_tcp, "file": _open_file}[address.scheme]
     try:
         return opener(address)
-    except (OSError, termios.error) as cause:
+    except (OSError, termios.error, ValueError) as cause:  # a speed the line cannot, a host name that is none
         raise TryLater(
             "{place} cannot be opened: {cause}",
             "is it plugged in and switched on? slipkeeper doctor lists the devices",
@@ -120,13 +134,14 @@ class Listener:
     def __init__(self, address: Address) -> None:
         self.name = address.place
         try:
-            self._socket = socket.create_server((address.host, address.port))
-        except OSError as cause:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            self._socket = socket.create_server((address.host, address.port), family=family)
+        except (OSError, ValueError) as cause:
             raise TryLater(
                 "{place} cannot be listened on: {cause}",
                 "another program may hold this port",
                 place=address.place,
-                cause=cause.strerror or str(cause),
+                cause=getattr(cause, "strerror", None) or str(cause),
             ) from cause
         self._socket.settimeout(0)
 
@@ -140,10 +155,14 @@ class Listener:
         return self._socket.fileno()
 
     def accept(self) -> Link | None:
-        """The next caller, None when nobody waits."""
+        """The next caller, None when nobody waits. Raises TryLater when there is no place for any."""
         try:
             connection, peer = self._socket.accept()
-        except OSError:
+        except OSError as cause:
+            if cause.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                raise TryLater(
+                    "{place} can take no caller: {cause}", "", place=self.name, cause=cause.strerror
+                ) from cause
             return None
         return _SocketLink(connection, f"{peer[0]}:{peer[1]}")
 
@@ -184,18 +203,26 @@ class _PtyLink(_FileLink):
     """Our end of a pty. The other end is kept open by us, so that nobody's leaving looks like a hang-up."""
 
     def __init__(self, path: Path) -> None:
-        ours, theirs = pty.openpty()
-        tty.setraw(theirs)
+        if path.exists() and not path.is_symlink():
+            raise FileExistsError(errno.EEXIST, "there is a file that is no link of ours", str(path))
+        ours, self._theirs = pty.openpty()
         super().__init__(str(path), ours)
         self._path = path
-        self._theirs = theirs
-        path.unlink(missing_ok=True)
-        path.symlink_to(os.ttyname(theirs))
+        try:
+            tty.setraw(self._theirs)
+            path.unlink(missing_ok=True)
+            path.symlink_to(os.ttyname(self._theirs))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         super().close()
-        os.close(self._theirs)
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.close(self._theirs)
+        with contextlib.suppress(OSError):
+            if self._path.is_symlink():
+                self._path.unlink()
 
 
 class _DeviceLink(_FileLink):
@@ -277,7 +304,9 @@ class _SocketLink:
         self._socket = connection
         connection.settimeout(0)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        # A terminal that lost its power hangs up without a word: it is missed after two minutes, not after two hours.
+        for level, option, value in _KEEP_ALIVE:
+            connection.setsockopt(level, option, value)
 
     def fileno(self) -> int:
         return self._socket.fileno()

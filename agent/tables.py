@@ -17,7 +17,7 @@ def build(kind: type[Any], data: Any, path: str, mistakes: list[str]) -> Any:
     without a default is missing.
     """
     if not isinstance(data, dict):
-        mistakes.append(f"{path or 'the file'}: expected a table, found {said(data)}")
+        mistakes.append(f"{path.rstrip('.') or 'the file'}: expected a table, found {said(data)}")
         return None
     hints = typing.get_type_hints(kind)
     known = {member.name: member for member in dataclasses.fields(kind)}
@@ -65,4 +65,9 @@ NAMES: Final = {str: 'a text in "quotes"', int: "a whole number", bool: "true or
 
 
 def said(value: Any) -> str:
-    return repr(value) if len(repr(value)) <= 40 else type(value).__name__
+    """A value as a mistake shows it; what is too long to be shown is named."""
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # a number of ten thousand digits, tables nested without end
+        shown = " " * 41
+    return shown if len(shown) <= 40 else type(value).__name__

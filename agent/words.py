@@ -27,7 +27,12 @@ class Words:
         text = self._catalogue.gettext(message) if message else ""
         try:
             return text.format(**values) if values else text
-        except (LookupError, ValueError, AttributeError):  # a place nobody fills, in words that came from elsewhere
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ):  # a place nobody fills, in words that came from elsewhere
             return text
 
     def error(self, error: SlipkeeperError) -> tuple[str, str]:
