@@ -47,7 +47,10 @@ class Shop:
 @dataclass(frozen=True, slots=True)
 class Storage:
     directory: str = _help("journal, index and everything else that must survive", "/var/lib/slipkeeper")
-    socket: str = _help("where menu and command line reach the keeper; empty = desk.sock in the directory", "")
+    socket: str = _help(
+        "where menu and command line reach the keeper (/run/slipkeeper/desk.sock lets its group in); empty = in the directory",
+        "",
+    )
 
 
 @dataclass(frozen=True, slots=True)
