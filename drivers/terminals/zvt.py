@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.contract import Conversation, Mode, Setting, TerminalDriver
-from drivers.terminals.zvt_dialogue import Dialogue
+from drivers.terminals.dialogue_lines import ProxyLine, TapLine
+from drivers.terminals.zvt_dialogue import QUIET_S, Dialogue
 from drivers.terminals.zvt_ecr import EcrLine
-from drivers.terminals.zvt_lines import ProxyLine, TapLine
 from drivers.terminals.zvt_wire import TRANSPORTS
 
 _CHARSETS: Final = ("cp437", "latin-1", "iso-8859-15")
@@ -34,13 +34,13 @@ _CHARSETS: Final = ("cp437", "latin-1", "iso-8859-15")
 def _converse(mode: Mode, settings: Mapping[str, object]) -> Conversation:
     said = {setting.name: settings.get(setting.name, setting.default) for setting in _SETTINGS}
     transport = TRANSPORTS[str(said["transport"])]
-    dialogue = Dialogue(str(said["currency"]), str(said["charset"]))
+    dialogue = Dialogue(transport, str(said["currency"]), str(said["charset"]))
     if mode is Mode.PROXY:
-        return ProxyLine(transport, dialogue)
+        return ProxyLine(transport.framer, dialogue, QUIET_S)
     if mode is Mode.ECR:
         receipts = said["receipts"] == "agent"
         return EcrLine(transport, dialogue, password=str(said["password"]), receipts=receipts)
-    return TapLine(transport, dialogue)
+    return TapLine(transport.framer, dialogue, QUIET_S)
 
 
 _SETTINGS: Final = (

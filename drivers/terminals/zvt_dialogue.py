@@ -7,10 +7,15 @@ was told and which lines came. Nothing outlives the command.
 
 from __future__ import annotations
 
+from typing import Final
+
 from agent.contract import Report, Side
+from drivers.framing import Frame
 from drivers.terminals import zvt_message as zvt
 from drivers.terminals import zvt_receipt as receipts
-from drivers.terminals.zvt_wire import Apdu
+from drivers.terminals.zvt_wire import Apdu, Transport, parse
+
+QUIET_S: Final = 2.0  # a message that does not go on for so long is cut off; short of the terminal's own 5 s
 
 _ENDS = frozenset({zvt.COMPLETION, zvt.ABORT})
 
@@ -18,7 +23,8 @@ _ENDS = frozenset({zvt.COMPLETION, zvt.ABORT})
 class Dialogue:
     """What is known between a command and its end. Bounded: a receipt too long is told in parts."""
 
-    def __init__(self, currency: str, charset: str) -> None:
+    def __init__(self, transport: Transport, currency: str, charset: str) -> None:
+        self._transport = transport
         self._currency = currency
         self._charset = charset
         self._asked: zvt.Asked | None = None
@@ -35,8 +41,12 @@ class Dialogue:
         self._asked = self._status = None
         self._lines = []
 
-    def heard(self, apdu: Apdu, side: Side) -> list[Report]:
+    def heard(self, frame: Frame, side: Side) -> list[Report]:
         """What a message tells, from either side."""
+        apdu = parse(self._transport.unwrap(frame.raw))
+        return self._told(apdu, side) if apdu is not None else []
+
+    def _told(self, apdu: Apdu, side: Side) -> list[Report]:
         if side is Side.TILL or apdu.code not in _TELLING:
             asked = zvt.asked(apdu)
             if asked is not None:

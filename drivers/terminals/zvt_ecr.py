@@ -11,8 +11,8 @@ from agent.contract import Report, Side
 from agent.errors import UsageError
 from drivers.framing import Frame, Loose, Reason
 from drivers.terminals import zvt_message as zvt
-from drivers.terminals.zvt_dialogue import Dialogue
-from drivers.terminals.zvt_lines import Held, TapLine
+from drivers.terminals.dialogue_lines import Held, TapLine
+from drivers.terminals.zvt_dialogue import QUIET_S, Dialogue
 from drivers.terminals.zvt_wire import Transport, encode, parse
 
 _ATTEMPTS: Final = 3
@@ -31,7 +31,9 @@ class EcrLine(TapLine):
     """The agent as the till. `receipts`: it prints them, so the terminal sends them instead of printing."""
 
     def __init__(self, transport: Transport, dialogue: Dialogue, *, password: str, receipts: bool) -> None:
-        super().__init__(transport, dialogue)
+        super().__init__(transport.framer, dialogue, QUIET_S)
+        self._transport = transport
+        self._dialogue = dialogue
         self._secret = _password(password)
         self._receipts = receipts
         self._out = bytearray()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import socket
 import threading
 import time
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,8 +18,8 @@ from agent.fields import problems
 from drivers.framing import Frame
 from drivers.simulators import zvt_terminal as sim
 from drivers.terminals import zvt_fields, zvt_values, zvt_wire
+from drivers.terminals.dialogue_lines import ProxyLine
 from drivers.terminals.zvt import driver
-from drivers.terminals.zvt_lines import ProxyLine
 
 EXAMPLES = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 PAN = "4111111111111111"
@@ -146,6 +148,10 @@ def _between(terminal: socket.socket, till: socket.socket, line: ProxyLine, jour
     lock = threading.Lock()
 
     def pump(side: Side) -> None:
+        with contextlib.suppress(OSError):  # the test is over
+            pass_on(side)
+
+    def pass_on(side: Side) -> None:
         while data := ends[side].recv(4096):
             with lock:
                 for report in line.receive(data, side):
@@ -161,15 +167,21 @@ def _between(terminal: socket.socket, till: socket.socket, line: ProxyLine, jour
         thread.start()
 
 
+def _serve(*serving: Any) -> None:
+    with contextlib.suppress(OSError):  # the listener was closed
+        sim.serve(*serving, think_s=0.0)
+
+
 def test_a_till_pays_through_the_agent_and_never_sees_a_result_before_it_is_written():
     line = driver.converse(Mode.PROXY, {})
     assert isinstance(line, ProxyLine)
     journal: list[str] = []
+
+    def quiet(_: object) -> None:
+        """Nobody reads what the simulator says."""
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        quiet = lambda _: None  # noqa: E731 - nobody reads what the simulator says
-        threading.Thread(
-            target=sim.serve, args=(listener, sim.Terminal(), quiet), kwargs={"think_s": 0.0}, daemon=True
-        ).start()
+        threading.Thread(target=_serve, args=(listener, sim.Terminal(), quiet), daemon=True).start()
         terminal = socket.create_connection(listener.getsockname(), timeout=5)
         till, ours = socket.socketpair()
         terminal.settimeout(None)

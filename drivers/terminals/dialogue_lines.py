@@ -1,35 +1,51 @@
-"""The places of the agent on a ZVT line where it asks nothing: listening, and between till and terminal."""
+"""Lines on which a till asks and a terminal answers in several messages: listening, and standing between.
+
+What a message tells depends on what was asked before (a receipt belongs to its payment), so reading is the business of
+a `Talk` that hears both sides in order; here are framing, holding and passing on. Nothing here knows a protocol.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Protocol
 
 from agent.contract import Report, Side
-from drivers.framing import Frame, Loose, Reason
-from drivers.terminals.zvt_dialogue import Dialogue
-from drivers.terminals.zvt_wire import Transport, parse
+from drivers.framing import Frame, Framer, Loose, Reason
 
-QUIET_S: Final = 2.0  # a message that does not go on for so long is cut off; short of the terminal's own 5 s
+
+class Talk(Protocol):
+    """What is known of a conversation while it lasts."""
+
+    def heard(self, frame: Frame, side: Side) -> list[Report]:
+        """What a whole frame tells, from either side, in order."""
+        ...
+
+    def end(self) -> None:
+        """The line was lost: whoever comes next was asked nothing."""
+        ...
 
 
 class TapLine:
-    """Listens. Also what the other two have in common: messages in, reports out."""
+    """Listens. Also what the others have in common: frames in, reports out.
 
-    def __init__(self, transport: Transport, dialogue: Dialogue) -> None:
-        self._transport = transport
-        self._dialogue = dialogue
-        self._framers = {side: transport.framer() for side in Side}
+    `silence_s`: a frame that does not go on for so long is cut off.
+    """
+
+    def __init__(self, framer: Callable[[], Framer], talk: Talk, silence_s: float) -> None:
+        self._talk = talk
+        self._silence_s = silence_s
+        self._framers = {side: framer() for side in Side}
 
     @property
     def quiet_s(self) -> float | None:
-        return QUIET_S if any(framer.waiting for framer in self._framers.values()) else None
+        return self._silence_s if any(framer.waiting for framer in self._framers.values()) else None
 
     @property
     def dropped(self) -> Counter[Reason]:
-        """Bytes of the terminal that were no message, counted by reason."""
+        """Bytes of the terminal that were no frame, counted by reason."""
         return self._framers[Side.TERMINAL].dropped
 
     def receive(self, data: bytes, side: Side = Side.TERMINAL) -> list[Report]:
@@ -38,11 +54,11 @@ class TapLine:
 
     def wake(self, elapsed_s: float) -> list[Report]:
         reports = []
-        if elapsed_s >= QUIET_S:
+        if elapsed_s >= self._silence_s:
             for side, framer in self._framers.items():
                 reports += self._take(framer.silence(), side)
         if elapsed_s == math.inf:
-            self._dialogue.end()  # whoever comes next was asked nothing
+            self._talk.end()
         return reports
 
     def confirm(self, report: Report) -> None:
@@ -57,14 +73,10 @@ class TapLine:
     def _take(self, pieces: list[Frame | Loose], side: Side) -> list[Report]:
         reports = []
         for piece in pieces:
-            told = self._understood(piece, side) if isinstance(piece, Frame) else []
+            told = self._talk.heard(piece, side) if isinstance(piece, Frame) else []
             self._came(piece, side, told)
             reports += told
         return reports
-
-    def _understood(self, frame: Frame, side: Side) -> list[Report]:
-        apdu = parse(self._transport.unwrap(frame.raw))
-        return self._dialogue.heard(apdu, side) if apdu is not None else []
 
     def _passes(self, data: bytes, side: Side) -> None:
         """Bytes as they come, before anybody looked at them."""
@@ -84,8 +96,8 @@ class Held:
 class ProxyLine(TapLine):
     """Between till and terminal. What came behind a held message waits with it."""
 
-    def __init__(self, transport: Transport, dialogue: Dialogue) -> None:
-        super().__init__(transport, dialogue)
+    def __init__(self, framer: Callable[[], Framer], talk: Talk, silence_s: float) -> None:
+        super().__init__(framer, talk, silence_s)
         self._questions = bytearray()
         self._results: deque[Held] = deque()
 
