@@ -38,8 +38,8 @@ def _converse(mode: Mode, settings: Mapping[str, object]) -> Conversation:
     if mode is Mode.PROXY:
         return ProxyLine(transport.framer, dialogue, QUIET_S)
     if mode is Mode.ECR:
-        receipts = said["receipts"] == "agent"
-        return EcrLine(transport, dialogue, password=str(said["password"]), receipts=receipts)
+        password, currency = str(said["password"]), str(said["currency"])
+        return EcrLine(transport, dialogue, password=password, currency=currency, receipts=said["receipts"] == "agent")
     return TapLine(transport.framer, dialogue, QUIET_S)
 
 

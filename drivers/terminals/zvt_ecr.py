@@ -13,6 +13,7 @@ from drivers.framing import Frame, Loose, Reason
 from drivers.terminals import zvt_message as zvt
 from drivers.terminals.dialogue_lines import Held, TapLine
 from drivers.terminals.zvt_dialogue import QUIET_S, Dialogue
+from drivers.terminals.zvt_fields import CURRENCIES
 from drivers.terminals.zvt_wire import Transport, encode, parse
 
 _ATTEMPTS: Final = 3
@@ -30,11 +31,14 @@ class Question(Enum):
 class EcrLine(TapLine):
     """The agent as the till. `receipts`: it prints them, so the terminal sends them instead of printing."""
 
-    def __init__(self, transport: Transport, dialogue: Dialogue, *, password: str, receipts: bool) -> None:
+    def __init__(
+        self, transport: Transport, dialogue: Dialogue, *, password: str, currency: str, receipts: bool
+    ) -> None:
         super().__init__(transport.framer, dialogue, QUIET_S)
         self._transport = transport
         self._dialogue = dialogue
         self._secret = _password(password)
+        self._currency = _currency_number(currency)
         self._receipts = receipts
         self._out = bytearray()
         self._unanswered: list[Held] = []
@@ -134,7 +138,7 @@ class EcrLine(TapLine):
         if question is Question.REGISTRATION:
             # Config byte: who prints receipts; TLV 26: the text block 06 D3 is understood.
             config = b"\x86" if self._receipts else b"\x00"
-            return self._secret + config + b"\x09\x78" + bytes.fromhex("06 06 26 04 0A 02 06 D3")
+            return self._secret + config + self._currency + bytes.fromhex("06 06 26 04 0A 02 06 D3")
         if question is Question.LAST:
             # Service byte: with status information; without a receipt where the terminal would print it (2.20).
             return self._secret + (b"\x03\x01" if self._receipts else b"\x03\x03")
@@ -145,3 +149,11 @@ def _password(digits: str) -> bytes:
     if len(digits) != 6 or not (digits.isascii() and digits.isdecimal()):
         raise UsageError("{password} is no password of a terminal", "six digits, usually 000000", password=repr(digits))
     return bytes.fromhex(digits)
+
+
+def _currency_number(code: str) -> bytes:
+    known = {name: number for number, name in CURRENCIES.items()}
+    if code not in known:
+        hint = "one of {known}"
+        raise UsageError("{code} is no currency ZVT terminals take", hint, code=repr(code), known=", ".join(known))
+    return bytes.fromhex(known[code])

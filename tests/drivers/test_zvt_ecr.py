@@ -137,6 +137,15 @@ def test_a_password_is_six_digits(password: str):
     assert error.value.hint
 
 
+def test_it_registers_with_the_currency_of_the_terminal():
+    talk = line(currency="CHF")
+    talk.recover()
+    assert talk.outgoing()[7:9] == bytes.fromhex("0756")
+    with pytest.raises(UsageError) as error:
+        line(currency="XXX")
+    assert "CHF" in error.value.hint.format(**error.value.values)
+
+
 def test_nothing_that_can_be_asked_is_a_payment():
     """By construction: questions are an enumeration, none takes an amount, and every one is looked at here."""
     assert {question.value for question in Question} == ASKABLE
