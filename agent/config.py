@@ -48,7 +48,7 @@ class Shop:
 class Storage:
     directory: str = _help("journal, index and everything else that must survive", "/var/lib/slipkeeper")
     socket: str = _help(
-        "where menu and commands reach the keeper (/run/slipkeeper/desk.sock lets its group in); empty = in the directory",
+        "where menu and commands reach the keeper; /run/slipkeeper/desk.sock lets its group in; empty = here",
         "",
     )
 
