@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from agent import settlement
-from agent.clock import Clock, Stamper, iso
+from agent.clock import RELEASED, Clock, Stamper, iso
 from agent.config import Config
-from agent.entries import Draft, Kind, canonical
-from agent.errors import Refused
+from agent.entries import Draft, Entry, Kind, canonical
+from agent.errors import Refused, UsageError
 from agent.index import Index
 from agent.journal import Journal
 from agent.settlement import Doubts, Period
@@ -65,6 +66,7 @@ class Calendar:
         self._stamper = Stamper(clock, config.shop.zone, config.day.starts_after)
         self._print_list = print_list
         self._unsynced = unsynced
+        self._mutex = threading.RLock()  # the desk may close a day while the role does: no number twice, no span twice
 
     def step(self) -> float:
         """Closes every day that is over. Seconds until it is worth looking again."""
@@ -78,13 +80,19 @@ class Calendar:
         return min(_LOOK_S, max(1.0, self._until(today + timedelta(days=1), now)))
 
     def close(self, day: str, *, print_list: bool) -> Row:
-        """Closes one day and gives its row. A day closed before is given as it is."""
+        """Closes one day and gives its row. A day closed before is given as it is. Raises Refused, UsageError."""
+        with self._mutex:
+            return self._close(_date(day).isoformat(), print_list=print_list)
+
+    def _close(self, day: str, *, print_list: bool) -> Row:
         self._index.catch_up()
         held = self._index.day(day)
         if held is not None:
             return held
-        newest = self._newest()
-        if newest is not None and day < newest["day"]:
+        newest, today = self._newest(), self.today()
+        if day > today or self._stamper.trust(self._clock.now()) == "doubtful":
+            raise Refused("{day} has not begun, as far as the clock can be believed", "slipkeeper doctor", day=day)
+        if newest is not None and day < newest["day"] <= today:  # one that lies ahead was closed by a wrong clock
             raise Refused(
                 "{day} lies before the last closed day {newest}",
                 "late transactions of that day are in the next list",
@@ -103,6 +111,10 @@ class Calendar:
 
     def _print_missing(self) -> None:
         """Asks for the paper of every recent closing that wants one and has none: also after a crash in between."""
+        with self._mutex:
+            self._print_each_missing()
+
+    def _print_each_missing(self) -> None:
         for row in reversed(self._index.days(_EMPTY_DAYS)):
             if row.get("print") and not self._index.jobs_of(row["seq"]):
                 self._print_list(self.shown(row["day"]), row["seq"])
@@ -113,7 +125,8 @@ class Calendar:
 
     def closes_at(self) -> str:
         """Local time of the next closing."""
-        return self._start_of(date.fromisoformat(self.today()) + timedelta(days=1)).isoformat(timespec="minutes")
+        end = self._start_of(date.fromisoformat(self.today()) + timedelta(days=1))
+        return end.astimezone(self._config.shop.zone).isoformat(timespec="minutes")
 
     def shown(self, day: str) -> Row:
         """The list of a day: as it was closed, or "today" as it stands now."""
@@ -142,37 +155,46 @@ class Calendar:
         return found[0] if found else None
 
     def _over(self, today: date) -> list[date]:
-        """Days that are over and not closed, oldest first; in a long silence only those with entries."""
+        """Days that are over and not closed, oldest first; in a long silence only those with entries.
+
+        When the last closed day lies ahead, a clock ran ahead and was set back: then the entries say what is over.
+        """
         newest = self._newest()
-        first = self._history.entries(newest["last_seq"] if newest else 0, 1)
-        if newest is not None:
-            start = date.fromisoformat(newest["day"]) + timedelta(days=1)
-        elif first:
-            start = date.fromisoformat(first[0][1].day)
-        else:
-            return []
-        recent = max(start, today - timedelta(days=_EMPTY_DAYS))
-        days = [recent + timedelta(days=n) for n in range((today - recent).days)]
-        oldest = date.fromisoformat(first[0][1].day) if first else today
-        return [oldest, *days] if start <= oldest < recent else days
+        after = newest["last_seq"] if newest else 0
+        start = date.fromisoformat(newest["day"]) + timedelta(days=1) if newest else None
+        if start == today:
+            return []  # the usual case: everything is closed
+        # A box without a battery stamps its first entries with a day that never was: they go into the next list.
+        days = {date.fromisoformat(entry.day) for _, entry in self._behind(after)}
+        found = {day for day in days if day >= RELEASED.date() - timedelta(days=1)}
+        if start is None:
+            start = min(found, default=today)
+        if start < today:  # what is older came late and goes into the next list
+            recent = max(start, today - timedelta(days=_EMPTY_DAYS))
+            found = {day for day in found if day >= start}
+            found |= {recent + timedelta(days=n) for n in range((today - recent).days)}
+        return [day for day in sorted(found) if day < today and self._index.day(day.isoformat()) is None]
+
+    def _behind(self, after: int) -> Iterator[tuple[int, Entry]]:
+        """All entries behind a number."""
+        while found := self._history.entries(after, _PAGE):
+            yield from found
+            after = found[-1][0]
 
     def _until(self, day: date, now: datetime) -> float:
-        return (self._start_of(day) - now.astimezone(self._config.shop.zone)).total_seconds()
+        return (self._start_of(day) - now).total_seconds()
 
     def _start_of(self, day: date) -> datetime:
-        """When a business day begins, local time with its offset."""
+        """When a business day begins. In UTC: two times of one zone are subtracted as if its clocks never changed."""
         naive = datetime.combine(day, datetime.min.time()) + self._config.day.starts_after
-        return naive.replace(tzinfo=self._config.shop.zone) if self._config.shop.zone else naive.astimezone()
+        zone = self._config.shop.zone
+        return (naive.replace(tzinfo=zone) if zone else naive.astimezone()).astimezone(UTC)
 
     def _span(self, day: str) -> _Span:
         """From the last closing up to the last entry of `day` or an earlier one."""
         newest = self._newest()
         after = newest["last_seq"] if newest else 0
-        last, place = after, after
-        while found := self._history.entries(place, _PAGE):
-            last = max([last, *(number for number, entry in found if entry.day <= day)])
-            place = found[-1][0]
-        return _Span(after, last)
+        return _Span(after, max((number for number, entry in self._behind(after) if entry.day <= day), default=after))
 
     def _list(self, day: str, span: _Span, *, interim: bool) -> Row:
         payments = self._index.payments_between(span.after, span.last)
@@ -187,7 +209,7 @@ class Calendar:
             first_seq=span.after + 1,
             last_seq=span.last,
             head=self._history.hash_at(span.last).hex(),
-            late=not interim and now.astimezone(end.tzinfo) - end > _LATE,
+            late=not interim and now - end > _LATE,
             interim=interim,
         )
         numbers = {payment["seq"] for payment in payments}
@@ -206,6 +228,13 @@ class Calendar:
             doubts,
             lambda terminal_id, batch_no: self._index.batch(terminal_id, batch_no, since),
         )
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as cause:
+        raise UsageError("{day} is no day", "days look like 2026-11-22", day=text) from cause
 
 
 def _closing(listed: Row, *, print_list: bool) -> Draft:

@@ -12,7 +12,7 @@ from agent.entries import Stamp
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _TIME_ERROR: Final = 5  # adjtimex(2): the clock is not synchronised
-_RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)  # no true clock shows an earlier time
+RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)  # no true clock shows an earlier time
 
 
 class Clock(Protocol):
@@ -86,6 +86,6 @@ class Stamper:
 
     def trust(self, now: datetime) -> str:
         """ok, unsynced (the kernel says so) or doubtful (no true clock shows this)."""
-        if now < _RELEASED:
+        if now < RELEASED:
             return "doubtful"
         return "unsynced" if self._clock.synced() is False else "ok"

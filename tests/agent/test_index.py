@@ -13,59 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.clock import Stamper
 from agent.entries import Draft, Kind
 from agent.errors import TryLater
-from agent.history import History
-from agent.index import FILE, Index
-from agent.journal import Journal
+from agent.index import FILE
 from agent.search import wanted
-from agent.succession import open_journal, put_aside, remember
-from tests.fakes.clock import FakeClock
+from agent.succession import put_aside, remember
+from tests.fakes.box import Box
 from tests.fakes.drafts import sale
-
-
-class Box:
-    """A journal and its index."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.clock = FakeClock()
-        self._ids, self._salts = iter(range(1, 10**6)), iter(range(1, 10**6))
-        self.open()
-
-    def open(self) -> None:
-        self.journal: Journal = open_journal(
-            self.state,
-            stamp=Stamper(self.clock),
-            salt=lambda: f"{next(self._salts):032x}",
-            new_id=lambda: f"{next(self._ids):032x}",
-        ).journal
-        self.history = History(self.state)
-        self.index = Index(self.state, self.history)
-
-    def close(self) -> None:
-        self.index.close()
-        self.history.close()
-        self.journal.close()
-
-    def write(self, *drafts: Draft) -> list[int]:
-        return [self.journal.head.base + written.entry.seq for written in self.journal.append(list(drafts))]
-
-    def found(self, text: str = "", day: str = "") -> list[dict[str, Any]]:
-        self.index.catch_up()
-        return self.index.search(wanted(text, "CNY"), day)
-
-    def rebuilt(self) -> dict[str, list[Any]]:
-        """What an index says that was computed from nothing."""
-        elsewhere = self.state / "elsewhere"
-        shutil.rmtree(elsewhere, ignore_errors=True)
-        elsewhere.mkdir()
-        index = Index(elsewhere, History(self.state))
-        index.catch_up()
-        dump = index.dump()
-        index.close()
-        return dump
 
 
 @pytest.fixture
