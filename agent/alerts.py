@@ -39,6 +39,7 @@ class Alarms:
         self._append = append
         self._now = now
         self._mutex = threading.Lock()
+        self._settling = threading.Lock()
         self._on: dict[str, Alarm] = {}
         self._owed: list[Draft] = []
         self._told = 0
@@ -48,7 +49,13 @@ class Alarms:
         with self._mutex:
             self._on = {**codes, **self._on}
 
-    def raise_(self, alarm: Alarm) -> None:
+    @property
+    def owes(self) -> bool:
+        """Whether something waits to be journalled."""
+        return bool(self._owed)
+
+    def raise_(self, alarm: Alarm, *, at_once: bool = True) -> None:
+        """`at_once` false: journalled by the next `settle`, for callers that must not wait for the disk."""
         with self._mutex:
             if alarm.code in self._on:
                 return
@@ -62,15 +69,19 @@ class Alarms:
             self._on[alarm.code] = alarm
             _log.warning("alarm %s: %s %s", alarm.code, alarm.what, dict(alarm.values))
             self._owe(Kind.ALARM, alarm.code, body)
-        self.settle()
+        if at_once:
+            self.settle()
 
-    def clear(self, code: str) -> None:
+    def clear(self, code: str, *, at_once: bool = True) -> None:
+        if code not in self._on:  # asked after every commit: without the mutex, which may wait for the disk
+            return
         with self._mutex:
             if self._on.pop(code, None) is None:
                 return
             _log.info("alarm %s is over", code)
             self._owe(Kind.ALARM_END, code, {"code": code})
-        self.settle()
+        if at_once:
+            self.settle()
 
     def _owe(self, kind: Kind, code: str, body: dict[str, Json]) -> None:
         """The count keeps two alarms of one millisecond, or of a clock set back, from being taken for one."""
@@ -80,15 +91,18 @@ class Alarms:
 
     def settle(self) -> None:
         """Journals what is owed. An alarm about the journal itself waits until it can be written."""
-        with self._mutex:
-            if not self._owed:
+        with self._settling:  # not the mutex: a disk may take a minute, and alarms are raised and asked for meanwhile
+            with self._mutex:
+                owed = list(self._owed)
+            if not owed:
                 return
             try:
-                self._append(list(self._owed))
+                self._append(owed)
             except SlipkeeperError as error:
                 _log.warning("alarms cannot be journalled yet: %s", error)
-            else:
-                self._owed.clear()
+                return
+            with self._mutex:
+                self._owed = [draft for draft in self._owed if draft not in owed]
 
     def on(self) -> list[Alarm]:
         with self._mutex:

@@ -3,37 +3,51 @@
 The order is the promise: report → commit → `confirm` → acknowledgement. If the journal cannot be written, a proxy lets
 the terminal's answer go (no sale is ever blocked), an alarm says so, and the report is kept in memory and tried again.
 
-One thread serves every port by one selector. Opening a port may block, so that happens in a helper thread.
+One thread serves every port by one selector. Opening a port may block, so that happens in a helper thread. A disk may
+block too, for minutes when it dies: while this thread waits for it, the turn is free, and a second thread that looks
+once a second serves the lines in its place, with the journal as good as unwritable, until the disk answers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-import os
 import selectors
+import socket
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from agent import ports
 from agent.alerts import Alarm, Alarms
 from agent.contract import Conversation, Recovering, Report, Side
 from agent.entries import Draft, Kind
 from agent.errors import NotRecorded, SlipkeeperError
-from agent.fields import Fields, Json, fits, problems
+from agent.fields import Fields, Json
+from agent.forever import spared
 from agent.journal import Written
+from agent.lines import End, Line, LineState, Passing, Session, draft_of
+
+__all__ = ["CHECKPOINT", "NOT_WRITTEN", "Capture", "Line", "Store"]
 
 _log: Final = logging.getLogger("slipkeeper.capture")
 _IDLE_S: Final = 30.0  # the longest sleep: one wake-up per half minute when nothing happens
 _RETRY_CAP_S: Final = 30.0
 _OWED: Final = 10_000  # reports kept in memory while the journal cannot be written
+_OWED_AT_ONCE: Final = 50
+_PAY_EVERY_S: Final = 0.5
 _CALLERS: Final = 8  # simultaneous callers of one listening port
 _OUTBOX: Final = 1 << 20
+_DISK_LOOK_S: Final = 1.0
+_DISK_PATIENCE_S: Final = 1.0  # a terminal repeats its answer after 1.5 s, a till waits half a minute
 NOT_WRITTEN: Final = "journal_not_written"
 CHECKPOINT: Final = "journal_checkpoint"
+
+Result = TypeVar("Result")
 
 
 class Store(Protocol):
@@ -41,52 +55,6 @@ class Store(Protocol):
 
     def append(self, drafts: list[Draft]) -> list[Written]: ...
     def rest(self, *, idle: bool) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A terminal as configured: its name, its ports, and how to begin a conversation with it."""
-
-    name: str
-    driver: str
-    mode: str
-    address: ports.Address
-    till: ports.Address | None
-    converse: Callable[[], Conversation]
-
-
-@dataclass(slots=True)
-class _End:
-    """One side of a line: how it is opened, and when to try again."""
-
-    address: ports.Address
-    listener: ports.Listener | None = None
-    opening: Future[ports.Link] | None = None
-    tries: int = 0
-    again_at: float = 0.0
-
-
-@dataclass(slots=True)
-class _Session:
-    """One conversation and its open links."""
-
-    line: _Line
-    conversation: Conversation
-    links: dict[Side, ports.Link] = field(default_factory=dict)
-    outbox: dict[Side, bytearray] = field(default_factory=dict)
-    heard_at: float = 0.0
-
-
-@dataclass(slots=True)
-class _Line:
-    """What is known of a line while running. `lost_at` is the UTC time since which its terminal cannot be heard."""
-
-    config: Line
-    ends: dict[Side, _End]
-    sessions: list[_Session] = field(default_factory=list)
-    lost_at: str = ""
-    since: str = ""
-    last_at: str = ""
 
 
 class Capture:
@@ -105,63 +73,44 @@ class Capture:
         self._alarms = alarms
         self._now = now
         self._mono_s = mono_s
+        self._turn = threading.Lock()  # whoever serves the lines
+        self._at_disk_since: float | None = None
+        self._disk_answered = threading.Event()
+        self._at_stake: tuple[Session, list[Report]] | None = None
+        self._ended = threading.Event()
         self._selector = selectors.DefaultSelector()
         self._opener = ThreadPoolExecutor(2, thread_name_prefix="open-port")
         self._owed: deque[Draft] = deque(maxlen=_OWED)
-        self._poke_read, self._poke_write = os.pipe()
-        os.set_blocking(self._poke_read, False)
+        self._pay_at = 0.0
+        self._poke_read, self._poke_write = socket.socketpair()
+        self._poke_read.settimeout(0)
+        self._poke_write.settimeout(0)
         self._selector.register(self._poke_read, selectors.EVENT_READ, None)
         self._lines = [
-            _Line(line, {Side.TERMINAL: _End(line.address)} | ({Side.TILL: _End(line.till)} if line.till else {}))
+            LineState(line, {Side.TERMINAL: End(line.address)} | ({Side.TILL: End(line.till)} if line.till else {}))
             for line in lines
         ]
         for line in self._lines:
             line.since = now()
+        if any(line.till for line in lines):
+            threading.Thread(target=self._stand_by, name="capture-stand-by", daemon=True).start()
 
     def poke(self) -> None:
         """Lets a waiting step look again."""
-        os.write(self._poke_write, b".")
+        with contextlib.suppress(OSError):  # full of pokes, or closed
+            self._poke_write.send(b".")
 
     def step(self) -> float:
-        for line in self._lines:
-            self._keep_open(line)
-        events = self._selector.select(self._patience())
-        for key, mask in events:
-            if key.data is None:
-                os.read(self._poke_read, 64)
-                continue
-            owner, side = key.data
-            if isinstance(owner, _Line):
-                self._accept(owner, side)
-            elif mask & selectors.EVENT_READ:
-                self._hear(owner, side)
-            else:
-                self._send(owner, side)
-        self._wake_the_quiet()
-        self._rest(idle=not events)
+        with self._turn:
+            self._serve()
         return 0.0
 
     def state(self) -> list[dict[str, Json]]:
         """Each terminal in words: connected, waiting (for a caller) or lost."""
-        return [
-            {
-                "name": line.config.name,
-                "driver": line.config.driver,
-                "mode": line.config.mode,
-                "state": self._state(line),
-                "since": line.since,
-                "last_at": line.last_at,
-            }
-            for line in self._lines
-        ]
-
-    @staticmethod
-    def _state(line: _Line) -> str:
-        if any(Side.TERMINAL in session.links for session in line.sessions):
-            return "connected"
-        return "waiting" if line.ends[Side.TERMINAL].listener is not None else "lost"
+        return [line.plain() for line in self._lines]
 
     def close(self) -> None:
+        self._ended.set()
         for line in self._lines:
             for session in list(line.sessions):
                 for side in list(session.links):
@@ -171,12 +120,73 @@ class Capture:
                     end.listener.close()
         self._opener.shutdown(wait=False, cancel_futures=True)
         self._selector.close()
-        os.close(self._poke_read)
-        os.close(self._poke_write)
+        self._poke_read.close()
+        self._poke_write.close()
+
+    def _serve(self) -> None:
+        for line in self._lines:
+            self._keep_open(line)
+        events = self._selector.select(self._patience())
+        for key, mask in events:
+            if key.data is None:
+                with contextlib.suppress(BlockingIOError):
+                    self._poke_read.recv(4096)
+                continue
+            owner, side = key.data
+            if isinstance(owner, LineState):
+                self._accept(owner, side)
+            elif mask & selectors.EVENT_READ:
+                self._hear(owner, side)
+            else:
+                self._send(owner, side)
+        self._wake_the_quiet()
+        self._rest(idle=not events)
+
+    # -- the disk --------------------------------------------------------------------------------------------------
+
+    def _at_the_disk(self, act: Callable[[], Result]) -> Result:
+        """Does what may wait for the disk. Meanwhile the turn is free."""
+        self._disk_answered.clear()
+        self._at_disk_since = self._mono_s()
+        self._turn.release()
+        try:
+            return act()
+        finally:
+            self._disk_answered.set()
+            if not self._turn.acquire(blocking=False):
+                self.poke()  # somebody serves the lines in our place
+                self._turn.acquire()
+            self._at_disk_since = None
+
+    def _stand_by(self) -> None:
+        """Looks whether the thread that serves the lines waits for the disk too long; then serves them in its place."""
+        while not self._ended.wait(_DISK_LOOK_S):
+            spared("capture-stand-by", self._stand_in)
+
+    def _stand_in(self) -> None:
+        since = self._at_disk_since
+        if since is None or self._mono_s() - since < _DISK_PATIENCE_S:
+            return
+        with self._turn:
+            if self._at_disk_since == since and not self._disk_answered.is_set():
+                self._relieve()
+        while not self._disk_answered.is_set() and self._at_disk_since == since:
+            self.step()
+
+    def _relieve(self) -> None:
+        """Lets go what waits for a commit that does not come."""
+        error = NotRecorded("the disk does not answer", "check the disk with slipkeeper doctor; sales go on unrecorded")
+        self._alarms.raise_(Alarm.of(NOT_WRITTEN, error), at_once=False)
+        at_stake, self._at_stake = self._at_stake, None
+        if at_stake is not None:
+            session, reports = at_stake
+            for report in reports:
+                session.conversation.abandon(report)
+            self._send_all(session)
 
     # -- opening ---------------------------------------------------------------------------------------------------
 
-    def _keep_open(self, line: _Line) -> None:
+    def _keep_open(self, line: LineState) -> None:
         for side, end in line.ends.items():
             if end.opening is not None and end.opening.done():
                 self._opened(line, side, end, end.opening)
@@ -184,12 +194,12 @@ class Capture:
                 self._open(line, side, end)
 
     @staticmethod
-    def _closed(line: _Line, side: Side, end: _End) -> bool:
+    def _closed(line: LineState, side: Side, end: End) -> bool:
         """Whether this end is neither open nor being opened."""
         linked = any(side in session.links for session in line.sessions)
         return end.listener is None and end.opening is None and not linked
 
-    def _open(self, line: _Line, side: Side, end: _End) -> None:
+    def _open(self, line: LineState, side: Side, end: End) -> None:
         if not end.address.listens:
             end.opening = self._opener.submit(ports.open_link, end.address)
             end.opening.add_done_callback(lambda _: self.poke())
@@ -202,7 +212,7 @@ class Capture:
         self._selector.register(end.listener, selectors.EVENT_READ, (line, side))
         self._found(line, side, end)
 
-    def _opened(self, line: _Line, side: Side, end: _End, opening: Future[ports.Link]) -> None:
+    def _opened(self, line: LineState, side: Side, end: End, opening: Future[ports.Link]) -> None:
         end.opening = None
         try:
             link = opening.result()
@@ -212,17 +222,17 @@ class Capture:
         self._join(line, side, link)
         self._found(line, side, end)
 
-    def _failed(self, line: _Line, side: Side, end: _End, error: SlipkeeperError) -> None:
+    def _failed(self, line: LineState, side: Side, end: End, error: SlipkeeperError) -> None:
         end.tries += 1
         end.again_at = self._mono_s() + min(_RETRY_CAP_S, 0.5 * 2 ** min(end.tries, 6))
         if side is Side.TERMINAL and not line.lost_at:
             line.lost_at = self._now()
         if end.tries == 3:  # twice may be a plug being put in
-            self._alarms.raise_(Alarm.of(f"port:{line.config.name}:{side}", error))
+            self._alarms.raise_(Alarm.of(f"port:{line.config.name}:{side}", error), at_once=False)
 
-    def _found(self, line: _Line, side: Side, end: _End) -> None:
+    def _found(self, line: LineState, side: Side, end: End) -> None:
         end.tries = 0
-        self._alarms.clear(f"port:{line.config.name}:{side}")
+        self._alarms.clear(f"port:{line.config.name}:{side}", at_once=False)
         if side is not Side.TERMINAL:
             return
         line.since = self._now()
@@ -231,37 +241,45 @@ class Capture:
             self._write([Draft(Kind.BLIND, line.config.name, line.lost_at, body)])
             line.lost_at = ""
 
-    def _accept(self, line: _Line, side: Side) -> None:
-        listener = line.ends[side].listener
-        link = listener.accept() if listener is not None else None
+    def _accept(self, line: LineState, side: Side) -> None:
+        end = line.ends[side]
+        if end.listener is None:
+            return
+        try:
+            link = end.listener.accept()
+        except SlipkeeperError as error:
+            self._selector.unregister(end.listener)
+            end.listener.close()
+            end.listener = None
+            self._failed(line, side, end, error)
+            return
         if link is None:
             return
-        if len(line.sessions) >= _CALLERS:
-            link.close()
-            return
+        if len(line.sessions) >= _CALLERS:  # terminals that lost their power never hung up: the quietest is such a one
+            self._hung_up(min(line.sessions, key=lambda session: session.heard_at), side)
         self._join(line, side, link)
 
-    def _join(self, line: _Line, side: Side, link: ports.Link) -> None:
+    def _join(self, line: LineState, side: Side, link: ports.Link) -> None:
         """A new link: a proxy's two sides share one conversation, every other caller begins its own."""
         session = line.sessions[0] if line.sessions and len(line.ends) > 1 else None
+        if session is not None and side in session.links:
+            self._hung_up(session, side)  # only the newest is served, what the one before left unfinished ends here
+            session = line.sessions[0] if line.sessions else None
         if session is None:
-            session = _Session(line, line.config.converse())
+            session = Session(line, line.config.converse())
             line.sessions.append(session)
-        elif side in session.links:
-            self._drop_link(session, side)
-            if session not in line.sessions:
-                line.sessions.append(session)
         session.links[side] = link
         session.outbox[side] = bytearray()
         session.heard_at = self._mono_s()
         self._selector.register(link, selectors.EVENT_READ, (session, side))
-        if side is Side.TERMINAL and isinstance(session.conversation, Recovering):
-            session.conversation.recover()
+        conversation = session.conversation
+        if side is Side.TERMINAL and isinstance(conversation, Recovering):
+            self._asked(session, conversation.recover)
         self._send_all(session)
 
     # -- hearing ---------------------------------------------------------------------------------------------------
 
-    def _hear(self, session: _Session, side: Side) -> None:
+    def _hear(self, session: Session, side: Side) -> None:
         link = session.links.get(side)
         if link is None:
             return
@@ -272,12 +290,43 @@ class Capture:
             return
         if not data:
             return
-        session.heard_at = self._mono_s()
-        self._record(session, session.conversation.receive(data, side))
+        if side is Side.TERMINAL:
+            session.heard_at = self._mono_s()
+        self._record(session, self._heard(session, partial(session.conversation.receive, data, side), data, side))
 
-    def _hung_up(self, session: _Session, side: Side) -> None:
+    def _heard(
+        self, session: Session, act: Callable[[], list[Report]], data: bytes = b"", side: Side = Side.TERMINAL
+    ) -> list[Report]:
+        """What a driver makes of bytes or silence. One that fails must not silence the other terminals."""
+        done, reports = spared(session.line.config.driver, act)
+        if done:
+            return reports or []
+        self._driver_failed(session)
+        if isinstance(session.conversation, Passing) and data:
+            session.conversation.receive(data, side)
+        return []
+
+    def _asked(self, session: Session, act: Callable[[], None]) -> None:
+        if not spared(session.line.config.driver, act)[0]:
+            self._driver_failed(session)
+
+    def _driver_failed(self, session: Session) -> None:
+        line = session.line.config
+        error = SlipkeeperError(
+            "the driver {driver} failed on {terminal}: what it sends now is not recorded",
+            "its log says why; restart the keeper when it is mended",
+            driver=line.driver,
+            terminal=line.name,
+        )
+        self._alarms.raise_(Alarm.of(f"driver:{line.name}", error), at_once=False)
+        session.conversation = Passing() if line.till else line.converse()
+
+    def _hung_up(self, session: Session, side: Side) -> None:
         if side is Side.TERMINAL or len(session.links) == 1:  # a till that leaves ends no frame of the terminal
-            self._record(session, session.conversation.wake(math.inf))
+            gone = session.links.get(side)
+            self._record(session, self._heard(session, partial(session.conversation.wake, math.inf)))
+            if session.links.get(side) is not gone:  # seen while we waited for the disk
+                return
         self._drop_link(session, side)
         line = session.line
         end = line.ends[side]
@@ -285,50 +334,83 @@ class Capture:
             line.lost_at = line.since = self._now()
             end.again_at = self._mono_s() + 0.5
 
-    def _drop_link(self, session: _Session, side: Side) -> None:
-        link = session.links.pop(side)
-        self._selector.unregister(link)
-        link.close()
+    def _drop_link(self, session: Session, side: Side) -> None:
+        link = session.links.pop(side, None)
+        if link is not None:
+            self._selector.unregister(link)
+            link.close()
         if not session.links and session in session.line.sessions:
             session.line.sessions.remove(session)
 
-    def _record(self, session: _Session, reports: list[Report]) -> None:
+    def _record(self, session: Session, reports: list[Report]) -> None:
         """Commit, then confirm. All reports of one piece of data share one commit."""
         if reports:
-            session.line.last_at = self._now()
-            if self._write([_draft(session.line.config.name, report) for report in reports]):
-                for report in reports:
-                    session.conversation.confirm(report)
-            else:
-                for report in reports:
-                    session.conversation.abandon(report)
+            line = session.line
+            line.last_at = self._now()
+            self._at_stake = (session, reports)
+            written = self._write([draft_of(line.config.name, report) for report in reports])
+            relieved, self._at_stake = self._at_stake is None, None
+            conversation = session.conversation
+            for report in reports if not relieved else ():
+                self._asked(session, partial(conversation.confirm if written else conversation.abandon, report))
         self._send_all(session)
 
     def _write(self, drafts: list[Draft]) -> bool:
-        owed = list(self._owed)
-        try:
-            self._store.append(owed + drafts)
-        except NotRecorded as error:
-            self._owed.extend(drafts)
-            self._alarms.raise_(Alarm.of(NOT_WRITTEN, error))
+        """Whether the drafts are durable. Those that are not are owed: kept in memory, and tried again."""
+        if self._at_disk_since is not None:  # we serve in the place of a thread that waits for the disk
+            self._owe(drafts)
             return False
-        if owed:
-            self._owed.clear()
-        self._alarms.clear(NOT_WRITTEN)
+        try:
+            self._at_the_disk(lambda: self._store.append(drafts))
+        except SlipkeeperError as error:
+            self._owe(drafts)
+            self._alarms.raise_(Alarm.of(NOT_WRITTEN, error), at_once=False)
+            return False
         return True
+
+    def _owe(self, drafts: list[Draft]) -> None:
+        if len(self._owed) + len(drafts) > _OWED:
+            _log.error("%d reports wait for the journal, the oldest are given up", len(self._owed))
+        self._owed.extend(drafts)
+
+    def _pay(self) -> None:
+        """Writes what is owed, a few at a time. One that fails alone goes to the end: it must not block the others."""
+        some = [self._owed[place] for place in range(min(_OWED_AT_ONCE, len(self._owed)))]
+        try:
+            self._at_the_disk(lambda: self._store.append(some))
+        except SlipkeeperError as error:
+            _log.debug("%d reports are still owed: %s", len(self._owed), error)
+            self._pay_one()
+            return
+        for _ in some:
+            self._owed.popleft()
+
+    def _pay_one(self) -> None:
+        first = self._owed[0]
+        try:
+            self._at_the_disk(lambda: self._store.append([first]))
+        except SlipkeeperError:
+            self._owed.rotate(-1)
+        else:
+            self._owed.popleft()
 
     # -- sending ---------------------------------------------------------------------------------------------------
 
-    def _send_all(self, session: _Session) -> None:
+    def _send_all(self, session: Session) -> None:
         for side in Side:
-            data = session.conversation.outgoing(side)
+            conversation: Conversation = session.conversation
+            done, data = spared(session.line.config.driver, partial(conversation.outgoing, side))
+            if not done:
+                self._driver_failed(session)
             if data and side in session.links:
                 session.outbox[side] += data
-            if side in session.links:
-                self._send(session, side)
+            self._send(session, side)
 
-    def _send(self, session: _Session, side: Side) -> None:
-        link, outbox = session.links[side], session.outbox[side]
+    def _send(self, session: Session, side: Side) -> None:
+        link = session.links.get(side)
+        if link is None:
+            return
+        outbox = session.outbox[side]
         try:
             while outbox:
                 taken = link.write(bytes(outbox))
@@ -336,7 +418,7 @@ class Capture:
                     break
                 del outbox[:taken]
         except ports.HungUpError:
-            return  # the read that follows says so, after what still came in was heard
+            outbox.clear()  # the read that follows says so, after what still came in was heard
         if len(outbox) > _OUTBOX:
             _log.warning("%s takes nothing, %d bytes given up", link.name, len(outbox))
             outbox.clear()
@@ -347,7 +429,7 @@ class Capture:
 
     def _patience(self) -> float:
         now = self._mono_s()
-        soonest = _IDLE_S if not self._owed else 1.0
+        soonest = _IDLE_S if not self._owed else _PAY_EVERY_S
         for line in self._lines:
             for side, end in line.ends.items():
                 if self._closed(line, side, end):
@@ -363,28 +445,23 @@ class Capture:
             for session in list(line.sessions):
                 quiet_s = session.conversation.quiet_s
                 if quiet_s is not None and now - session.heard_at >= quiet_s:
-                    reports = session.conversation.wake(now - session.heard_at)
-                    session.heard_at = now
-                    self._record(session, reports)
+                    silent_s, session.heard_at = now - session.heard_at, now
+                    self._record(session, self._heard(session, partial(session.conversation.wake, silent_s)))
 
     def _rest(self, *, idle: bool) -> None:
-        """Between frames: the journal's own housekeeping; when nobody speaks, also what is owed."""
-        if idle and self._owed:
-            self._write([])
-        if idle:
-            self._alarms.settle()
+        """Between frames: what is owed, the alarms, and the journal's own housekeeping."""
+        if self._at_disk_since is not None:
+            return
+        if self._owed and self._mono_s() >= self._pay_at:
+            self._pay_at = self._mono_s() + _PAY_EVERY_S
+            self._pay()
+        if not self._owed:
+            self._alarms.clear(NOT_WRITTEN, at_once=False)
+        if self._alarms.owes:
+            self._at_the_disk(self._alarms.settle)
         try:
-            self._store.rest(idle=idle)
+            self._at_the_disk(lambda: self._store.rest(idle=idle))
         except SlipkeeperError as error:
-            self._alarms.raise_(Alarm.of(CHECKPOINT, error))
+            self._alarms.raise_(Alarm.of(CHECKPOINT, error), at_once=False)
         else:
-            self._alarms.clear(CHECKPOINT)
-
-
-def _draft(source: str, report: Report) -> Draft:
-    """The entry a report becomes. A field the contract does not know is a driver's mistake: said, not trusted."""
-    wrong = problems(report.fields)
-    if not wrong:
-        return Draft(report.kind.value, source, report.key, report.fields, report.raw)
-    fields: dict[str, Json] = {name: value for name, value in report.fields.items() if fits(name, value)}
-    return Draft(report.kind.value, source, report.key, {**fields, "warnings": [*wrong]}, report.raw)
+            self._alarms.clear(CHECKPOINT, at_once=False)

@@ -12,13 +12,15 @@ import os
 import random
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from agent.errors import TryLater
 
 _log: Final = logging.getLogger("slipkeeper.forever")
 _BACKOFF_CAP_S: Final = 30.0
 EXIT_CRASHED: Final = 70
+
+Result = TypeVar("Result")
 
 
 class Stop:
@@ -81,6 +83,15 @@ def repeat(name: str, step: Callable[[], float], stop: Stop, *, sacred: bool = F
             wait_s = _backoff(failures)
         if wait_s > 0:
             stop.sleep(wait_s, seen)
+
+
+def spared(name: str, act: Callable[[], Result]) -> tuple[bool, Result | None]:
+    """Whether `act` was done, and its result. A stranger's code that fails is logged and costs nobody else anything."""
+    try:
+        return True, act()
+    except Exception:
+        _log.exception("%s failed", name)
+        return False, None
 
 
 def start(name: str, step: Callable[[], float], stop: Stop, *, sacred: bool = False) -> threading.Thread:

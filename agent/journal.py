@@ -69,6 +69,7 @@ class Journal:
         """Opens or creates. `journal_id` and `parent` are used at creation only. Raises DamagedJournal or TryLater."""
         self.path = directory / FILE
         self._log = directory / (FILE + "-wal")
+        self._names = (str(self.path), str(self._log))
         self._stamp = stamp
         self._salt = salt
         self._mutex = threading.RLock()
@@ -202,7 +203,7 @@ class Journal:
     def _in_place(self) -> bool:
         """Whether file and log still have their names. Without, all would be lost when the last handle closes."""
         try:
-            file, log = os.stat(self.path), os.stat(self._log)  # noqa: PTH116 - after each commit: Path.stat is slower
+            file, log = (os.stat(name) for name in self._names)  # noqa: PTH116 - after each commit: Path.stat is slower
         except OSError:
             return False
         now = (file.st_dev, file.st_ino, log.st_dev, log.st_ino)
