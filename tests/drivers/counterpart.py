@@ -41,6 +41,13 @@ class Holding:
         self.entries += [one.entry for one in written if one.new and one.entry.kind in DEVICE]
         return written
 
+    def recorded(self, count: int) -> list[Entry]:
+        """The entries once there are `count`: a disk slower than the capture's patience writes behind the answer."""
+        until = time.monotonic() + 10.0
+        while len(self.entries) < count and time.monotonic() < until:
+            time.sleep(0.02)
+        return self.entries
+
     def rest(self, *, idle: bool) -> None:
         pass
 

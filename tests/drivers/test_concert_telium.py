@@ -46,7 +46,7 @@ def coffees(directory: Path, hold_s: float, payments: int) -> tuple[list, list, 
                 result = line.verify(ask, waiting_timeout=8)
                 results.append((result.has_succeeded, result.amount, result.card_id))
             line.close()
-        told = [(entry.kind, entry.body["amount_minor"], entry.body["transaction_type"]) for entry in store.entries]
+        told = [(entry.kind, entry.body["amount_minor"], entry.body["transaction_type"]) for entry in store.recorded(1)]
         kept = "".join(f"{entry.line!r}" for entry in store.entries)
         kept += "".join(path.read_bytes().decode("latin-1") for path in (directory / "journal").glob("journal.db*"))
         return results, told, kept

@@ -48,14 +48,14 @@ def a_sale_at_the_till(directory: Path, hold_s: float) -> tuple[list, list[tuple
             took_s = time.monotonic() - started
             steps.append(pos.totals())
             pos.close_port()
-        return steps, [(entry.kind, entry.body.get("amount_minor")) for entry in store.entries], took_s
+        return steps, [(entry.kind, entry.body.get("amount_minor")) for entry in store.recorded(2)], took_s
 
 
 def test_the_sdk_finishes_unchanged_however_long_answers_are_held(tmp_path: Path):
     with ThreadPoolExecutor() as pool:
         at_once, held = pool.map(lambda hold_s: a_sale_at_the_till(tmp_path / str(hold_s), hold_s), (0.0, 2.0))
     assert held[:2] == at_once[:2]
-    assert at_once[2] < held[2] - 1.5
+    assert at_once[2] < held[2] - 0.8  # it was held, until the disk's patience at the longest
     steps, entries, _ = at_once
     assert [step["response_code"] for step in steps[:4]] == ["78", "79", "81", "82"], "status messages pass"
     sale, totals = steps[4:]
