@@ -37,6 +37,7 @@ __all__ = ["CHECKPOINT", "NOT_WRITTEN", "Capture", "Line", "Store"]
 _log: Final = logging.getLogger("slipkeeper.capture")
 _IDLE_S: Final = 30.0  # the longest sleep: one wake-up per half minute when nothing happens
 _RETRY_CAP_S: Final = 30.0
+_RETRY_LOCAL_S: Final = 3.0  # looking at a device's file costs nothing, and who plugs it in waits for it
 _OWED: Final = 10_000  # reports kept in memory while the journal cannot be written
 _OWED_AT_ONCE: Final = 50
 _PAY_EVERY_S: Final = 0.5
@@ -82,6 +83,7 @@ class Capture:
         self._opener = ThreadPoolExecutor(2, thread_name_prefix="open-port")
         self._owed: deque[Draft] = deque(maxlen=_OWED)
         self._pay_at = 0.0
+        self._settle_at = 0.0
         self._poke_read, self._poke_write = socket.socketpair()
         self._poke_read.settimeout(0)
         self._poke_write.settimeout(0)
@@ -224,7 +226,8 @@ class Capture:
 
     def _failed(self, line: LineState, side: Side, end: End, error: SlipkeeperError) -> None:
         end.tries += 1
-        end.again_at = self._mono_s() + min(_RETRY_CAP_S, 0.5 * 2 ** min(end.tries, 6))
+        cap_s = _RETRY_CAP_S if end.address.scheme == "tcp" else _RETRY_LOCAL_S
+        end.again_at = self._mono_s() + min(cap_s, 0.5 * 2 ** min(end.tries, 6))
         if side is Side.TERMINAL and not line.lost_at:
             line.lost_at = self._now()
         if end.tries == 3:  # twice may be a plug being put in
@@ -429,7 +432,9 @@ class Capture:
 
     def _patience(self) -> float:
         now = self._mono_s()
-        soonest = _IDLE_S if not self._owed else _PAY_EVERY_S
+        soonest = _IDLE_S if not self._owed else self._pay_at - now
+        if self._alarms.owes:
+            soonest = min(soonest, self._settle_at - now)
         for line in self._lines:
             for side, end in line.ends.items():
                 if self._closed(line, side, end):
@@ -457,7 +462,8 @@ class Capture:
             self._pay()
         if not self._owed:
             self._alarms.clear(NOT_WRITTEN, at_once=False)
-        if self._alarms.owes:
+        if self._alarms.owes and self._mono_s() >= self._settle_at:
+            self._settle_at = self._mono_s() + _PAY_EVERY_S
             self._at_the_disk(self._alarms.settle)
         try:
             self._at_the_disk(lambda: self._store.rest(idle=idle))
