@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import socketserver
+import stat
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ class Asked:
         return value
 
     def yes(self, name: str) -> bool:
-        return self.values.get(name) in {True, "1", "true", "yes"}
+        return self.values.get(name) in (True, "1", "true", "yes")  # a list from JSON has no hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,7 @@ class DeskServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: Path, routes: list[Route]) -> None:
         self.routes = [(method, _pattern(place), answer) for method, place, answer in routes]
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+        _clear(path)
         mask = os.umask(0o117)
         try:
             super().__init__(str(path), _Handler)
@@ -93,8 +93,30 @@ class DeskServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, args=(3600.0,), name="desk", daemon=True).start()
 
+    def close(self) -> None:
+        """Answers nobody any more. Requests being answered are answered to their end."""
+        ending = threading.Thread(target=self.shutdown, daemon=True)
+        ending.start()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as knock:  # wakes who waits for callers
+            knock.connect(str(self.server_address))
+        ending.join(5)
+        self.server_close()
+        with contextlib.suppress(OSError):
+            Path(str(self.server_address)).unlink()
+
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's words
         _log.debug("a caller went away", exc_info=True)
+
+
+def _clear(path: Path) -> None:
+    """Takes away the socket a dead keeper left. Anything else at its place is somebody's file."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise UsageError("{path} is no socket", "set storage.socket to another place", path=str(path))
+    path.unlink()
 
 
 def _pattern(place: str) -> re.Pattern[str]:
@@ -114,25 +136,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         try:
-            answer = self._answer()
+            status, content = 200, _content(self._answer())
         except SlipkeeperError as error:
             status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
             if isinstance(error, _NotFound):
                 status = 404
-            self._send(status, _problem(error))
+            content = _content(_problem(error))
         except (BrokenPipeError, ConnectionError, TimeoutError):
             self.close_connection = True
+            return
         except Exception:
             _log.exception("%s %s failed", self.command, self.path)
             ours = SlipkeeperError("the keeper could not answer that", "its log says why: journalctl -u slipkeeper")
-            self._send(500, _problem(ours))
-        else:
-            self._send(200, answer)
+            status, content = 500, _content(_problem(ours))
+        self._send(status, content)
 
     def _answer(self) -> Answer:
-        parts = urlsplit(self.path)
-        asked: dict[str, Any] = dict(parse_qsl(parts.query))
-        asked |= self._body()
+        body = self._body()
+        try:
+            parts = urlsplit(self.path)
+        except ValueError as cause:
+            raise UsageError("the request names no place", "") from cause
+        asked: dict[str, Any] = {**dict(parse_qsl(parts.query)), **body}
         for method, pattern, answer in self.server.routes:
             found = pattern.fullmatch(parts.path)
             if found and method == self.command:
@@ -141,8 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> dict[str, Any]:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _BODY_LIMIT:
-            self.close_connection = True
+        if not re.fullmatch("[0-9]{1,9}", length) or int(length) > _BODY_LIMIT or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # what follows is not the next request
             raise UsageError("the request is too long", "")
         data = self.rfile.read(int(length))
         if not data:
@@ -155,12 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise UsageError("the request is no JSON object", "")
         return body
 
-    def _send(self, status: int, answer: Answer) -> None:
-        content = (
-            answer
-            if isinstance(answer, Content)
-            else Content("application/json; charset=utf-8", json.dumps(answer, ensure_ascii=False).encode())
-        )
+    def _send(self, status: int, content: Content) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionError, TimeoutError):
             self.send_response(status)
             self.send_header("Content-Type", content.type)
@@ -182,6 +202,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _NotFound(UsageError):
     """No such place at the desk."""
+
+
+def _content(answer: Answer) -> Content:
+    if isinstance(answer, Content):
+        return answer
+    # Half a character can come in with a request; nothing that goes out may fail by it.
+    text = json.dumps(answer, ensure_ascii=False)
+    return Content("application/json; charset=utf-8", text.encode(errors="replace"))
 
 
 def _problem(error: SlipkeeperError) -> dict[str, Any]:
